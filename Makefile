@@ -1,0 +1,49 @@
+# Every target works on a clean clone with Go, make and bash; tools are built on first use (see CONTRIBUTING.md).
+BIN     := bin/mooring
+TOOLS   := .cache/bin
+FUZZTIME ?= 10s
+BENCH   ?= .
+VERSITYGW ?= $(CURDIR)/$(TOOLS)/versitygw
+
+.PHONY: build test race lint interop fuzz bench demo serve mongo browser clean
+.DEFAULT_GOAL := build
+
+build:
+	CGO_ENABLED=0 go build -trimpath -o $(BIN) ./cmd/mooring
+
+test:
+	go test ./...
+
+race:
+	CGO_ENABLED=1 go test -race ./...
+
+demo:
+	go run ./cmd/mooring demo
+
+serve:
+	go run ./cmd/mooring serve
+
+lint:
+	tools/install golangci-lint
+	$(TOOLS)/golangci-lint fmt --diff
+	$(TOOLS)/golangci-lint run ./...
+
+# A real S3 server that is not ours.
+interop:
+	tools/install versitygw
+	MOORING_TEST_VERSITYGW=$(VERSITYGW) go test -count=1 -tags interop ./test/interop/...
+
+fuzz:
+	tools/fuzz $(FUZZTIME)
+
+bench:
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+mongo:
+	@echo 'make mongo: the tests against MongoDB have not landed yet' >&2; exit 1
+
+browser:
+	@echo 'make browser: the dashboard tests in a browser have not landed yet' >&2; exit 1
+
+clean:
+	rm -rf bin .cache
