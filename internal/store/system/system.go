@@ -1,0 +1,54 @@
+// Package system is the part of a store that crosses organizations: due queues,
+// API keys by hash, bootstrap. Only worker, health, access/service, the store
+// implementations and cmd may import it.
+package system
+
+import (
+	"context"
+	"time"
+
+	"mooring/internal/access"
+	"mooring/internal/id"
+)
+
+// System is implemented by every store beside store.Store.
+type System interface {
+	// KeyByHash finds an API key, whatever its state, by the hex SHA-256 of its plaintext.
+	KeyByHash(ctx context.Context, hash string) (access.APIKey, error)
+	// Organizations lists all, oldest first, after an id.
+	Organizations(ctx context.Context, after id.Org, limit int) ([]access.Organization, error)
+	// DueSyncs returns syncs whose next_sync_at is not after now or that were
+	// triggered (Triggered > TriggerDone), most overdue first.
+	DueSyncs(ctx context.Context, now time.Time, limit int) ([]SyncRef, error)
+	// DeletedSyncs and DeletingBuckets return what waits for its rows to be removed.
+	DeletedSyncs(ctx context.Context, limit int) ([]SyncRef, error)
+	DeletingBuckets(ctx context.Context, limit int) ([]BucketRef, error)
+	// DueConnections returns connections whose next_check_at is not after now, most overdue first.
+	DueConnections(ctx context.Context, now time.Time, limit int) ([]ConnectionRef, error)
+	// Relay moves what waits in outboxes on; a store that does so within its updates returns 0.
+	Relay(ctx context.Context, limit int) (moved int, err error)
+
+	// Meta is the small map of facts about the store itself: schema version,
+	// master key check value, list of destroyed keys. A missing one is nil.
+	Meta(ctx context.Context, name string) ([]byte, error)
+	// SetMeta writes a fact if it still is old (nil: missing); errs.Conflict if not.
+	SetMeta(ctx context.Context, name string, old, value []byte) error
+}
+
+// SyncRef names a sync.
+type SyncRef struct {
+	Org  id.Org
+	Sync id.Sync
+}
+
+// BucketRef names a bucket.
+type BucketRef struct {
+	Org    id.Org
+	Bucket id.Bucket
+}
+
+// ConnectionRef names a connection.
+type ConnectionRef struct {
+	Org        id.Org
+	Connection id.Connection
+}
