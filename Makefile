@@ -25,7 +25,6 @@ serve:
 
 lint:
 	tools/install golangci-lint
-	$(TOOLS)/golangci-lint fmt --diff
 	$(TOOLS)/golangci-lint run ./...
 
 # A real S3 server that is not ours.

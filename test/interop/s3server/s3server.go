@@ -141,7 +141,7 @@ type process struct {
 }
 
 func start(bin string, args, env []string) (*process, error) {
-	p := &process{cmd: exec.Command(bin, args...), done: make(chan struct{})} //nolint:noctx // stopped by signal, then waited for
+	p := &process{cmd: exec.Command(bin, args...), done: make(chan struct{})}
 	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.out
 	if err := p.cmd.Start(); err != nil {
