@@ -121,7 +121,8 @@ type Run struct {
 type RunFilter struct {
 	Bucket id.Bucket
 	Sync   id.Sync
-	Since  time.Time
+	Since  time.Time // started at or after
+	Until  time.Time // started before
 }
 
 // DeadLetter is an item that failed three tries. While it is open the same
