@@ -1,0 +1,198 @@
+// Package config reads the settings of Mooring's processes and says what is
+// wrong with them. It builds nothing. A setting is taken from its flag, else
+// from its environment variable (MOORING_ and the flag's name in upper case with
+// underscores), else from the file given with --config (TOML, the flags' names
+// as keys, unknown ones refused), else it has its default.
+package config
+
+import (
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"mooring/internal/errs"
+)
+
+// Server is how a process that serves or works is set up.
+type Server struct {
+	Listen         string   // host:port
+	MetricsListen  string   // host:port, "" for none
+	PublicURL      string   // how users reach the server, for links
+	DataDir        string   // database, keys, and by default the content
+	Store          string   // "sqlite"
+	MasterKeyFile  string   // default <data-dir>/master.key
+	Destination    string   // folder of the default destination; default <data-dir>/buckets
+	AllowNetworks  []string // CIDR ranges beside the public ones that connections may reach
+	OutboundProxy  string
+	TrustedProxies []string // CIDR ranges whose X-Forwarded-For is believed
+	InsecureHTTP   bool
+	TLSCert        string
+	TLSKey         string
+	Syncs          int
+	Retain         bool // archive.retain_credentials
+	LogLevel       string
+	LogFormat      string
+
+	networks []netip.Prefix
+	proxies  []netip.Prefix
+	proxyURL *url.URL
+}
+
+// DefaultListen is where a server listens unless told otherwise.
+const DefaultListen = "127.0.0.1:8420"
+
+// Flags declares the settings on a flag set and returns where they will be.
+func Flags(f *pflag.FlagSet) *Server {
+	s := &Server{}
+	f.StringVar(&s.Listen, "listen", DefaultListen, "`address` to serve on; one that is not loopback needs TLS, --trusted-proxy or --insecure-http")
+	f.StringVar(&s.MetricsListen, "metrics-listen", "", "`address` to serve /metrics on (default: none)")
+	f.StringVar(&s.PublicURL, "public-url", "", "`URL` under which users reach the server (default: http://LISTEN)")
+	f.StringVar(&s.DataDir, "data-dir", DefaultDataDir(), "`directory` of the database, the keys and, by default, the content")
+	f.StringVar(&s.Store, "store", "sqlite", "where records are kept: sqlite, in the data directory")
+	f.StringVar(&s.MasterKeyFile, "master-key-file", "", "`file` of the 96-byte master key (default: DATA-DIR/master.key, made for a new store)")
+	f.StringVar(&s.Destination, "destination", "", "`folder` of the default destination (default: DATA-DIR/buckets)")
+	f.StringSliceVar(&s.AllowNetworks, "allow-network", nil, "loopback or private `CIDR` that connections may reach (repeatable)")
+	f.StringVar(&s.OutboundProxy, "outbound-proxy", "", "`URL` of the proxy for connections; environment proxies are not used")
+	f.StringSliceVar(&s.TrustedProxies, "trusted-proxy", nil, "`CIDR` of reverse proxies whose X-Forwarded-For is believed (repeatable)")
+	f.BoolVar(&s.InsecureHTTP, "insecure-http", false, "serve without TLS on an address that is not loopback")
+	f.StringVar(&s.TLSCert, "tls-cert", "", "`file` of the certificate chain (PEM)")
+	f.StringVar(&s.TLSKey, "tls-key", "", "`file` of the certificate's private key (PEM)")
+	f.IntVar(&s.Syncs, "syncs", 4, "sync runs at once in this process")
+	f.BoolVar(&s.Retain, "archive-retain-credentials", false, "keep the sealed credentials of archived connections")
+	f.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&s.LogFormat, "log-format", "text", "text or json")
+	return s
+}
+
+// DefaultDataDir is $XDG_DATA_HOME/mooring, or ~/.local/share/mooring.
+func DefaultDataDir() string {
+	if d := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(d) {
+		return filepath.Join(d, "mooring")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "mooring-data"
+	}
+	return filepath.Join(home, ".local", "share", "mooring")
+}
+
+func invalid(msg string) error { return errs.New(errs.Invalid, "config", msg) }
+
+// Validate checks the settings against each other and completes defaults that
+// follow from others.
+func (s *Server) Validate() error {
+	if s.Store != "sqlite" {
+		return invalid("--store: only sqlite is available in this version")
+	}
+	if s.MasterKeyFile == "" {
+		s.MasterKeyFile = filepath.Join(s.DataDir, "master.key")
+	}
+	if s.Destination == "" {
+		s.Destination = filepath.Join(s.DataDir, "buckets")
+	}
+	if s.Syncs < 1 || s.Syncs > 256 {
+		return invalid("--syncs must be between 1 and 256")
+	}
+	switch s.LogLevel {
+	case "debug", "info", "warn", "error":
+	default:
+		return invalid("--log-level must be debug, info, warn or error")
+	}
+	if s.LogFormat != "text" && s.LogFormat != "json" {
+		return invalid("--log-format must be text or json")
+	}
+	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkListen, s.checkTLS} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) checkNetworks() (err error) {
+	if s.networks, err = prefixes("--allow-network", s.AllowNetworks); err != nil {
+		return err
+	}
+	s.proxies, err = prefixes("--trusted-proxy", s.TrustedProxies)
+	return err
+}
+
+func prefixes(flag string, list []string) (out []netip.Prefix, err error) {
+	for _, text := range list {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, invalid(flag + ": " + text + " is not a network such as 10.0.0.0/8")
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+func (s *Server) checkProxy() error {
+	if s.OutboundProxy == "" {
+		return nil
+	}
+	u, err := url.Parse(s.OutboundProxy)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5") {
+		return invalid("--outbound-proxy must be an http, https or socks5 URL")
+	}
+	s.proxyURL = u
+	return nil
+}
+
+func (s *Server) checkListen() error {
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil || port == "" {
+		return invalid("--listen: " + s.Listen + " is not host:port")
+	}
+	if loopback(host) || s.TLSCert != "" || len(s.proxies) > 0 || s.InsecureHTTP {
+		return nil
+	}
+	return invalid("--listen: " + s.Listen + " can be reached from other machines: give --tls-cert and --tls-key, --trusted-proxy with the network of a proxy that ends TLS, or --insecure-http")
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback()
+}
+
+func (s *Server) checkTLS() error {
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		return invalid("--tls-cert and --tls-key go together")
+	}
+	if s.TLSCert == "" {
+		return nil
+	}
+	if _, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey); err != nil {
+		return errs.Wrap(err, errs.Invalid, "config", "--tls-cert and --tls-key can't be read as a pair")
+	}
+	return nil
+}
+
+// Networks are the ranges of AllowNetworks, after Validate.
+func (s *Server) Networks() []netip.Prefix { return s.networks }
+
+// Proxies are the ranges of TrustedProxies, after Validate.
+func (s *Server) Proxies() []netip.Prefix { return s.proxies }
+
+// Proxy is OutboundProxy, or nil, after Validate.
+func (s *Server) Proxy() *url.URL { return s.proxyURL }
+
+// URL is how users reach a server that listens on addr.
+func (s *Server) URL(addr string) string {
+	switch {
+	case s.PublicURL != "":
+		return s.PublicURL
+	case s.TLSCert != "":
+		return "https://" + addr
+	}
+	return "http://" + addr
+}
