@@ -106,6 +106,7 @@ type Blob struct {
 // Entry is the part of an object that the comparison with a listing needs.
 type Entry struct {
 	ID       id.Object
+	Sync     id.Sync
 	SourceID key.Key
 	Version  string
 	Size     int64

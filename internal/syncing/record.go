@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mooring/internal/bucket"
+	"mooring/internal/errs"
 	"mooring/internal/event"
 	"mooring/internal/id"
 	"mooring/internal/key"
@@ -48,6 +49,7 @@ type Record struct {
 	Remove  []Removal       `bson:"remove,omitempty"`  // catalogue rows and files that go
 	Seen    []id.Object     `bson:"seen,omitempty"`    // unordered enumerations: met and unchanged
 	Absent  []Absence       `bson:"absent,omitempty"`  // noted, judged later
+	Missing int64           `bson:"missing,omitempty"` // absences in all: under policy ignore they are only counted
 	Settled []id.Object     `bson:"settled,omitempty"` // absences dealt with by the delete phase
 	Dead    []DeadLetter    `bson:"dead,omitempty"`    // opened or replaced
 	Closed  []string        `bson:"closed,omitempty"`  // dead letters removed, by id
@@ -110,4 +112,25 @@ func RecordID(p id.Pass, shard string, seq int64) string {
 func DeadLetterID(s id.Sync, sourceID key.Key) string {
 	h := sha256.Sum256([]byte(string(s) + "\x00" + string(sourceID)))
 	return "dl_" + hex.EncodeToString(h[:16])
+}
+
+// Fold adds a record's effect to its shard. A record that is folded already
+// changes nothing, so that a redo is idempotent; one that is out of turn is a
+// fault of ours and refused.
+func (s *Shard) Fold(r Record) error {
+	switch {
+	case r.Seq <= s.Applied:
+		return nil
+	case r.Seq != s.Applied+1:
+		return errs.New(errs.Internal, "shard.fold", "a page record is out of turn")
+	}
+	if s.Run != r.Run {
+		s.Run, s.RunLedger = r.Run, Ledger{}
+	}
+	s.Applied, s.Position, s.UpdatedAt = r.Seq, r.Next, r.At
+	s.Ended = s.Ended || r.Ended
+	s.Absent += r.Missing
+	s.RunLedger.Add(r.Ledger)
+	s.Ledger.Add(r.Ledger)
+	return nil
 }

@@ -89,6 +89,7 @@ type Sync struct {
 	FeedCursor   []byte     `bson:"feed_cursor,omitempty"`         // for feeds: where the next pass goes on; nil: enumerate
 	Unordered    bool       `bson:"unordered,omitempty"`           // the source broke its promise of order: sort on disk
 	VerifyWanted int64      `bson:"verify_wanted,omitempty"`
+	Absent       int64      `bson:"absent,omitempty"` // policy ignore: objects kept though gone at the source, as of the last pass
 
 	Totals     Ledger `bson:"totals"`      // lifetime, of closed runs
 	TotalBytes int64  `bson:"total_bytes"` // transferred, lifetime, of closed runs
