@@ -134,6 +134,24 @@ func TestClaimCandidates(t *testing.T) {
 		}
 	}
 
+	// Nor half a character after the mark of a reserved name.
+	reserved := n.Claim("", src, "\u200c"+bucket.SystemPrefix+strings.Repeat("x", 60))
+	tiny := bucket.Names{Rules: bucket.Rules{MaxComponent: 12, MaxPath: 12}}.Claim("", src, "\u200c"+bucket.SystemPrefix)
+	for _, c := range append(reserved.Candidates, tiny.Candidates...) {
+		if !utf8.ValidString(c.Name) {
+			t.Errorf("%q holds half a character", c.Name)
+		}
+	}
+
+	// MaxPath counts the slash.
+	exact := bucket.Names{Rules: bucket.Rules{MaxPath: 100}}
+	if c := exact.Claim(strings.Repeat("d", 97), src, "ab").Candidates; len(c) != 3 || len(c[0].Name) != 100 {
+		t.Errorf("a path of 100 bytes of 100: %d candidates, first %q", len(c), c[0].Name)
+	}
+	if c := exact.Claim(strings.Repeat("d", 98), src, "ab").Candidates; len(c) != 2 {
+		t.Errorf("a path of 101 bytes of 100: %d candidates, first %q", len(c), c[0].Name)
+	}
+
 	deep := n.Claim(strings.Repeat("d/", 90)+"d", src, "report.pdf")
 	if deep.Candidates[0].Name != strings.Repeat("d/", 90)+"d/report.pdf" || strings.Contains(deep.Candidates[1].Name, "/") {
 		t.Errorf("little room: %s", names(deep))

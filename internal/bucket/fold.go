@@ -41,25 +41,13 @@ func foldAll(name string) string {
 }
 
 // foldCase goes through upper case first, as Windows compares: it brings
-// together what Unicode's folding keeps apart, as "ı" and "i". One round may
-// make what another would fold again, so it goes on until nothing changes.
-// Decomposed, it also folds letters that stand composed.
+// together what Unicode's folding keeps apart, as "ı" and "i". Decomposed, it
+// also folds letters that stand composed; the caller composes again.
 func foldCase(s string, decompose bool) string {
-	for range 4 {
-		t := s
-		if decompose {
-			t = norm.NFD.String(t)
-		}
-		t = cases.Fold().String(strings.Map(unicode.ToUpper, t))
-		if decompose {
-			t = norm.NFC.String(t)
-		}
-		if t == s {
-			break
-		}
-		s = t
+	if decompose {
+		s = norm.NFD.String(s)
 	}
-	return s
+	return cases.Fold().String(strings.Map(unicode.ToUpper, s))
 }
 
 // dropIgnored removes the code points that HFS+ ignores when it compares names.

@@ -184,3 +184,21 @@ func TestFold(t *testing.T) {
 		}
 	}
 }
+
+// Folding a folded name again must change nothing, for any letter: the unique
+// index holds what one round gives.
+func TestFoldingEveryLetterIsIdempotent(t *testing.T) {
+	for _, r := range []bucket.Rules{{FoldCase: true}, {FoldUnicode: true}, {FoldCase: true, FoldUnicode: true}} {
+		n := bucket.Names{Rules: r}
+		for c := rune(0x80); c < 0x1F000; c++ {
+			if !unicode.IsLetter(c) && !unicode.IsMark(c) {
+				continue
+			}
+			for _, name := range []string{string(c), "a" + string(c) + "\u0301"} {
+				if once := n.Fold(name); n.Fold(once) != once {
+					t.Errorf("%+v: %q folds to %q and that to %q", r, name, once, n.Fold(once))
+				}
+			}
+		}
+	}
+}
