@@ -10,6 +10,12 @@ import (
 // staging folder. No component that Names makes begins with it, in any case.
 const SystemPrefix = ".mooring"
 
+// SystemName reports whether a component is one that a destination keeps for
+// itself.
+func SystemName(component string) bool {
+	return len(component) >= len(SystemPrefix) && strings.EqualFold(component[:len(SystemPrefix)], SystemPrefix)
+}
+
 // Names makes destination names out of source paths. It is pure: what it makes
 // is a proposal, which counts once it is reserved and recorded, and is never
 // computed again.
@@ -86,10 +92,8 @@ func (n Names) lastToEscape(raw string) int {
 // The system prefix is looked for in the folded form, since a destination may
 // fold more than it was seen to.
 func (n Names) reserved(raw string) bool {
-	if raw[0] == '.' || !ascii(raw) {
-		if strings.HasPrefix(foldAll(strings.ToValidUTF8(raw, "\uFFFD")), SystemPrefix) {
-			return true
-		}
+	if SystemName(raw) || (!ascii(raw) && SystemName(foldAll(strings.ToValidUTF8(raw, "\uFFFD")))) {
+		return true
 	}
 	return n.Rules.Windows && windowsDevice(raw)
 }
