@@ -86,7 +86,15 @@ type Checksum struct {
 type Scope struct {
 	Path     string
 	From, To key.Key // "" is unbounded
+	// Unordered asks for an enumeration whose order is not relied on: its pages
+	// are not Ordered. It is for sources whose order was found broken: without
+	// it such a source returns errs.Corrupt with the Code CodeListOrder.
+	Unordered bool
 }
+
+// CodeListOrder is the Code of the errs.Corrupt of a listing that should ascend
+// and does not: enumerate again with Scope.Unordered.
+const CodeListOrder = "ListOrder"
 
 // Cursor is opaque: it must never be interpreted outside the adapter. nil is
 // the beginning.
@@ -112,9 +120,13 @@ type Page struct {
 }
 
 // Change is one item that exists or is gone.
+//
+// In a feed a folder's change stands for all that is below it: what is below a
+// folder that was renamed, moved or deleted is not repeated. Only what is below
+// a folder that enters the scope follows it, since nobody knows it yet.
 type Change struct {
 	Item Item
-	Gone bool // only Item.ID (and Folder, if known) is set
+	Gone bool // deleted or out of scope, perhaps never met; only Item.ID (and Folder, if known) is set
 }
 
 // Item is one file, row or folder.

@@ -1,0 +1,232 @@
+package providertest
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"mooring/internal/errs"
+	"mooring/internal/provider/driver"
+)
+
+var _ driver.Source = (*Feed)(nil)
+
+// root returns the id of a scope's folder. The lock is held.
+func (f *Feed) root(path string) (string, error) {
+	if path == "" || path == "/" {
+		return Root, nil
+	}
+	id := path
+	if rest, ok := strings.CutPrefix(path, "/"); ok {
+		id = Root
+		for _, name := range strings.Split(rest, "/") {
+			id = f.child(id, name)
+		}
+	}
+	if n := f.nodes[id]; n != nil && n.folder {
+		return id, nil
+	}
+	return "", failure(errs.NotFound, errs.ScopePath, "notFound", "there is no such folder")
+}
+
+func (f *Feed) child(parent, name string) string {
+	for _, n := range f.nodes {
+		if n.parent == parent && n.name == name && n.folder {
+			return n.id
+		}
+	}
+	return ""
+}
+
+// within says whether a node is below root. The lock is held.
+func (f *Feed) within(id, root string) bool {
+	return f.nodes[id] != nil && slices.Contains(f.above(id), root)
+}
+
+// below returns the nodes below root in order of creation. The lock is held.
+func (f *Feed) below(root string) []*node {
+	var out []*node
+	for _, n := range f.nodes {
+		if f.within(n.id, root) {
+			out = append(out, n)
+		}
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].number < out[j].number })
+	if f.opts.ChildrenFirst {
+		slices.Reverse(out)
+	}
+	return out
+}
+
+// feedCursor is a place in an enumeration (After is the number of the last node
+// given) or, once Fed, in the log.
+type feedCursor struct {
+	Epoch int    `json:"epoch"`
+	Scope string `json:"scope"`
+	Page  int    `json:"page"`
+	Start int    `json:"start"` // place in the log: when the enumeration began, or what comes next
+	Fed   bool   `json:"fed,omitempty"`
+	After int    `json:"after,omitempty"`
+}
+
+// Changes implements driver.Source.
+func (f *Feed) Changes(ctx context.Context, scope driver.Scope, cur driver.Cursor) (driver.Page, error) {
+	var c feedCursor
+	dead := failure(errs.CursorExpired, errs.ScopePath, "cursorExpired", "the cursor is dead: enumerate again")
+	if cur != nil && json.Unmarshal(cur, &c) != nil {
+		return driver.Page{}, dead
+	}
+	e, err := f.begin(ctx, Call{Method: Changes, ID: scope.Path, Page: c.Page + 1})
+	if err != nil {
+		return driver.Page{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	root, err := f.root(scope.Path)
+	if err != nil {
+		return driver.Page{}, err
+	}
+	switch {
+	case cur == nil:
+		c = feedCursor{Epoch: f.epoch, Scope: root, Start: len(f.log)}
+	case c.Epoch != f.epoch || c.Scope != root:
+		return driver.Page{}, dead
+	}
+	p := driver.Page{Feed: true, Snapshot: !c.Fed}
+	if c.Fed {
+		f.feed(root, &c, &p)
+	} else {
+		f.enumerate(root, &c, &p)
+	}
+	if p.More {
+		c.Page++
+	} else {
+		c = feedCursor{Epoch: c.Epoch, Scope: root, Start: c.Start, Fed: true}
+	}
+	p.Next, _ = json.Marshal(c)
+	next := p.Next
+	p, err = e.page(scope, p)
+	if err == nil && p.Next == nil { // a feed can always be asked again
+		p.Next = next
+	}
+	return p, err
+}
+
+// enumerate gives nodes that were there or came meanwhile. The lock is held.
+func (f *Feed) enumerate(root string, c *feedCursor, p *driver.Page) {
+	for _, n := range f.below(root) {
+		if past := n.number <= c.After; c.After > 0 && past != f.opts.ChildrenFirst || n.number == c.After {
+			continue
+		}
+		if p.More = len(p.Changes) == f.opts.PageSize; p.More {
+			return
+		}
+		p.Changes = append(p.Changes, driver.Change{Item: f.item(n, root)})
+		c.After = n.number
+	}
+}
+
+// feed gives what was logged from c on, each node as it is now. The lock is held.
+func (f *Feed) feed(root string, c *feedCursor, p *driver.Page) {
+	for ; c.Start < len(f.log); c.Start++ {
+		if p.More = len(p.Changes) >= f.opts.PageSize; p.More {
+			return
+		}
+		e := f.log[c.Start]
+		if !f.within(e.id, root) {
+			p.Changes = append(p.Changes, driver.Change{Item: driver.Item{ID: e.id, Folder: e.folder}, Gone: true})
+			continue
+		}
+		p.Changes = append(p.Changes, driver.Change{Item: f.item(f.nodes[e.id], root)})
+		if e.folder && e.before != nil && !slices.Contains(e.before, root) {
+			for _, n := range f.below(e.id) {
+				p.Changes = append(p.Changes, driver.Change{Item: f.item(n, root)})
+			}
+		}
+	}
+}
+
+// Check implements driver.Source.
+func (f *Feed) Check(ctx context.Context, target string) (driver.Report, error) {
+	if _, err := f.begin(ctx, Call{Method: Check, ID: target}); err != nil {
+		return driver.Report{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.root(target); err != nil {
+		return driver.Report{}, err
+	}
+	return driver.Report{Message: "connected", Details: map[string]any{"requests": 1}}, nil
+}
+
+// Browse implements driver.Source. path is as in a scope; folders come first.
+func (f *Feed) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
+	if _, err := f.begin(ctx, Call{Method: Browse, ID: path}); err != nil {
+		return driver.Listing{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	root, err := f.root(path)
+	if err != nil {
+		return driver.Listing{}, err
+	}
+	var all []driver.Item
+	for _, n := range f.below(root) {
+		if n.parent == root {
+			all = append(all, f.item(n, root))
+		}
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Folder && !all[j].Folder })
+	at, _ := strconv.Atoi(page)
+	at = min(at, len(all))
+	end := min(at+limit, len(all))
+	out := driver.Listing{Items: all[at:end]}
+	if end < len(all) {
+		out.Next = strconv.Itoa(end)
+	}
+	return out, nil
+}
+
+// Stat implements driver.Source.
+func (f *Feed) Stat(ctx context.Context, scope driver.Scope, id string) (driver.Item, error) {
+	if _, err := f.begin(ctx, Call{Method: Stat, ID: id}); err != nil {
+		return driver.Item{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	root, err := f.root(scope.Path)
+	if err != nil {
+		return driver.Item{}, err
+	}
+	if !f.within(id, root) {
+		return driver.Item{}, failure(errs.NotFound, errs.ScopeObject, "notFound", "there is no such item in the scope")
+	}
+	return f.item(f.nodes[id], root), nil
+}
+
+// Open implements driver.Source.
+func (f *Feed) Open(ctx context.Context, item driver.Item, off int64) (io.ReadCloser, error) {
+	e, err := f.begin(ctx, Call{Method: Open, ID: item.ID})
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	n := f.nodes[item.ID]
+	f.mu.Unlock()
+	switch {
+	case n == nil:
+		return nil, failure(errs.NotFound, errs.ScopeObject, "notFound", "there is no such file")
+	case n.folder:
+		return nil, failure(errs.Invalid, errs.ScopeObject, "folder", "a folder has no content")
+	case n.version != item.Version:
+		return nil, failure(errs.Stale, errs.ScopeObject, "changed", "the file has changed since it was listed")
+	}
+	return f.openBody(ctx, item.ID, n.body, off, e, !f.opts.NoChecksums)
+}
+
+// Close implements driver.Source.
+func (f *Feed) Close() error { return nil }
