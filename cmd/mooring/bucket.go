@@ -1,0 +1,88 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"mooring/internal/client"
+	"mooring/internal/errs"
+)
+
+var (
+	bucketColumns = columns("id=bucket_id", "name=bucket_name", "status=status", "objects=object_count", "bytes=total_size_bytes", "counted=stats_updated_at")
+	objectColumns = columns("id=object_id", "path=source_path", "status=status", "bytes=size_bytes", "verification=verification", "hash=content_hash", "updated=updated_at")
+)
+
+func bucketCommand() *cobra.Command {
+	base := []string{"v1", "buckets"}
+	cmd := group("bucket", "Keep what syncs bring",
+		call{use: "list", short: "List buckets, newest first", args: cobra.NoArgs, method: http.MethodPost, path: at("v1", "buckets", "list"), cols: bucketColumns,
+			body: func(*cobra.Command, []string) (any, error) { return client.Object{"limit": 1000}, nil },
+			then: func(cmd *cobra.Command, _ *client.Client, a client.Object) error { return table(cmd, a, bucketColumns) }},
+		call{use: "get ID-OR-NAME", short: "Show a bucket", args: cobra.ExactArgs(1), path: at(base...), cols: bucketColumns},
+		call{use: "create NAME", short: "Make a bucket", args: cobra.ExactArgs(1), method: http.MethodPost,
+			path: func(*cobra.Command, []string) string { return client.Path(base...) }, cols: bucketColumns,
+			flags: func(c *cobra.Command) {
+				c.Flags().String("description", "", "free text")
+				c.Flags().String("destination", "", "the operator's name of the destination")
+			},
+			body: func(c *cobra.Command, args []string) (any, error) {
+				body := given(c, map[string]string{"description": "description", "destination": "destination"})
+				body["bucket_name"], body["bucket_schema"] = args[0], client.Object{"properties": client.Object{}}
+				return body, nil
+			}},
+		call{use: "delete ID-OR-NAME", short: "Delete a bucket, its syncs and all it holds", args: cobra.ExactArgs(1), method: http.MethodDelete, path: at(base...),
+			cols: columns("id=bucket_id", "status=status", "objects=object_count")},
+		call{use: "objects ID-OR-NAME", short: "List a bucket's objects", args: cobra.ExactArgs(1), method: http.MethodPost, list: true, cols: objectColumns,
+			path: func(_ *cobra.Command, a []string) string {
+				return client.Path("v1", "buckets", a[0], "objects", "list")
+			},
+			body: func(*cobra.Command, []string) (any, error) { return client.Object{}, nil }},
+		call{use: "object ID-OR-NAME OBJECT", short: "Show an object", args: cobra.ExactArgs(2), cols: objectColumns,
+			path: func(_ *cobra.Command, a []string) string { return client.Path("v1", "buckets", a[0], "objects", a[1]) }},
+	)
+	cmd.AddCommand(downloadCommand())
+	return cmd
+}
+
+func downloadCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "download BUCKET OBJECT", Short: "Write an object's content to a file or standard output", Args: cobra.ExactArgs(2)}
+	out := cmd.Flags().StringP("output", "o", "-", "`file` to write (- is standard output)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		body, err := c.Stream(cmd.Context(), client.Path("v1", "buckets", args[0], "objects", args[1], "content"), nil)
+		if err != nil {
+			return err
+		}
+		defer body.Close() //nolint:errcheck // read only
+		if *out == "-" {
+			_, err = io.Copy(cmd.OutOrStdout(), body)
+			return errs.Wrap(err, errs.Unavailable, "download", "the content did not arrive whole")
+		}
+		return save(*out, body)
+	}
+	return cmd
+}
+
+// save writes a file under a temporary name first: a broken download leaves nothing under the final one.
+func save(name string, from io.Reader) error {
+	f, err := os.CreateTemp(".", ".mooring-download-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	_, err = io.Copy(f, from)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return errs.Wrap(err, errs.Unavailable, "download", "the content did not arrive whole")
+	}
+	return os.Rename(f.Name(), name)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"mooring/internal/client"
+)
+
+// call is a command that makes one request and shows the answer.
+type call struct {
+	use, short string
+	args       cobra.PositionalArgs
+	method     string
+	path       func(cmd *cobra.Command, args []string) string
+	query      func(cmd *cobra.Command) url.Values
+	body       func(cmd *cobra.Command, args []string) (any, error)
+	flags      func(cmd *cobra.Command)
+	list       bool // show as a table
+	cols       []column
+	then       func(cmd *cobra.Command, c *client.Client, answer client.Object) error // instead of showing
+}
+
+func (k call) command() *cobra.Command {
+	cmd := &cobra.Command{Use: k.use, Short: k.short, Args: k.args, RunE: k.run}
+	if k.list {
+		cmd.Flags().Int("limit", 100, "how many at most (1 to 1000)")
+		cmd.Flags().String("cursor", "", "where the page before ended")
+	}
+	if k.flags != nil {
+		k.flags(cmd)
+	}
+	return cmd
+}
+
+func (k call) run(cmd *cobra.Command, args []string) error {
+	c, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	var body any
+	if k.body != nil {
+		if body, err = k.body(cmd, args); err != nil {
+			return err
+		}
+	}
+	method := k.method
+	if method == "" {
+		method = http.MethodGet
+	}
+	query := url.Values{}
+	if k.query != nil {
+		query = k.query(cmd)
+	}
+	if k.list {
+		limit, _ := cmd.Flags().GetInt("limit")
+		query.Set("limit", strconv.Itoa(limit))
+		if cursor, _ := cmd.Flags().GetString("cursor"); cursor != "" {
+			query.Set("cursor", cursor)
+		}
+	}
+	answer, err := c.Do(cmd.Context(), method, k.path(cmd, args), query, body)
+	if err != nil {
+		return err
+	}
+	switch {
+	case k.then != nil:
+		return k.then(cmd, c, answer)
+	case k.list:
+		return table(cmd, answer, k.cols)
+	}
+	return show(cmd, answer, k.cols)
+}
+
+// group makes a parent command of calls.
+func group(use, short string, calls ...call) *cobra.Command {
+	parent := &cobra.Command{Use: use, Short: short}
+	for _, k := range calls {
+		parent.AddCommand(k.command())
+	}
+	return parent
+}
+
+// at is a fixed path followed by the arguments as segments.
+func at(prefix ...string) func(*cobra.Command, []string) string {
+	return func(_ *cobra.Command, args []string) string {
+		return client.Path(append(prefix[:len(prefix):len(prefix)], args...)...)
+	}
+}
+
+// given returns the flags that were given, as JSON keys: dashes become underscores.
+func given(cmd *cobra.Command, names map[string]string) client.Object {
+	out := client.Object{}
+	for flag, key := range names {
+		f := cmd.Flags().Lookup(flag)
+		if f == nil || !f.Changed {
+			continue
+		}
+		switch f.Value.Type() {
+		case "int":
+			v, _ := cmd.Flags().GetInt(flag)
+			out[key] = v
+		case "bool":
+			v, _ := cmd.Flags().GetBool(flag)
+			out[key] = v
+		case "stringSlice":
+			v, _ := cmd.Flags().GetStringSlice(flag)
+			out[key] = v
+		default:
+			out[key] = f.Value.String()
+		}
+	}
+	return out
+}

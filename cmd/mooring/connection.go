@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"mooring/internal/client"
+	"mooring/internal/errs"
+)
+
+var connectionColumns = columns("id=connection_id", "name=name", "provider=provider_type", "status=status", "failures=consecutive_failures", "last used=last_used_at", "last error=last_error")
+
+func connectionCommand() *cobra.Command {
+	base := []string{"v1", "organizations", "connections"}
+	one := func(suffix ...string) func(*cobra.Command, []string) string {
+		return func(_ *cobra.Command, args []string) string {
+			return client.Path(append(append(base[:3:3], args[0]), suffix...)...)
+		}
+	}
+	status := func(s string) func(*cobra.Command, []string) (any, error) {
+		return func(*cobra.Command, []string) (any, error) { return client.Object{"status": s}, nil }
+	}
+	return group("connection", "Connect storage and watch over connections",
+		call{use: "list", short: "List connections, newest first", args: cobra.NoArgs, method: http.MethodPost, path: at(append(base, "list")...), list: true, cols: connectionColumns,
+			flags: func(c *cobra.Command) {
+				c.Flags().String("provider", "", "only of this provider")
+				c.Flags().String("status", "", "only in this state")
+			},
+			body: func(c *cobra.Command, _ []string) (any, error) {
+				return given(c, map[string]string{"provider": "provider_type", "status": "status"}), nil
+			}},
+		call{use: "get ID-OR-NAME", short: "Show a connection", args: cobra.ExactArgs(1), path: one(),
+			cols: append(connectionColumns, columns("config=provider_config", "reason=status_reason", "created=created_at")...)},
+		call{use: "create NAME", short: "Connect a storage; its configuration is read from a file or standard input, never from flags", args: cobra.ExactArgs(1),
+			method: http.MethodPost, path: func(*cobra.Command, []string) string { return client.Path(base...) }, cols: connectionColumns,
+			flags: func(c *cobra.Command) {
+				c.Flags().String("provider", "", "s3 or tigris")
+				configFlag(c)
+				c.Flags().String("description", "", "free text")
+				c.Flags().Bool("test", true, "try the connection first and keep nothing if it fails")
+				_ = c.MarkFlagRequired("provider")
+			},
+			body: func(c *cobra.Command, args []string) (any, error) {
+				body := given(c, map[string]string{"provider": "provider_type", "description": "description", "test": "test_before_save"})
+				body["name"] = args[0]
+				return body, readConfig(c, body)
+			}},
+		call{use: "update ID-OR-NAME", short: "Change a connection's name, description or configuration", args: cobra.ExactArgs(1), method: http.MethodPatch, path: one(), cols: connectionColumns,
+			flags: func(c *cobra.Command) {
+				c.Flags().String("name", "", "new name")
+				c.Flags().String("description", "", "new description")
+				configFlag(c)
+			},
+			body: func(c *cobra.Command, _ []string) (any, error) {
+				body := given(c, map[string]string{"name": "name", "description": "description"})
+				if !c.Flags().Changed("provider-config-file") {
+					return body, nil
+				}
+				return body, readConfig(c, body)
+			}},
+		call{use: "test ID-OR-NAME", short: "Prove that a connection works now", args: cobra.ExactArgs(1), method: http.MethodPost, path: one("test"), then: testResult},
+		call{use: "suspend ID-OR-NAME", short: "Stop using a connection", args: cobra.ExactArgs(1), method: http.MethodPatch, path: one(), body: status("SUSPENDED"), cols: connectionColumns},
+		call{use: "resume ID-OR-NAME", short: "Use a suspended connection again, after a test", args: cobra.ExactArgs(1), method: http.MethodPatch, path: one(), body: status("ACTIVE"), cols: connectionColumns},
+		call{use: "archive ID-OR-NAME", short: "End a connection for good and destroy its credentials", args: cobra.ExactArgs(1), method: http.MethodDelete, path: one(), cols: columns("id=connection_id", "status=status")},
+		call{use: "browse ID-OR-NAME [PATH]", short: "List the folders and files directly below a path", args: cobra.RangeArgs(1, 2), path: func(_ *cobra.Command, args []string) string { return client.Path(append(base, args[0], "browse")...) },
+			flags: func(c *cobra.Command) { c.Flags().String("path", "/", "below this path") },
+			query: func(c *cobra.Command) url.Values {
+				path, _ := c.Flags().GetString("path")
+				if a := c.Flags().Args(); len(a) > 1 {
+					path = a[1]
+				}
+				return url.Values{"path": {path}}
+			}, list: true, cols: columns("name=name", "path=path", "folder=folder", "bytes=size_bytes", "modified=modified_at")},
+	)
+}
+
+func configFlag(c *cobra.Command) {
+	c.Flags().String("provider-config-file", "-", "JSON `file` with the provider's configuration, as in the API (- is standard input)")
+}
+
+// readConfig puts the provider's configuration into a request. Errors do not
+// quote the file: it holds credentials.
+func readConfig(c *cobra.Command, body client.Object) error {
+	name, _ := c.Flags().GetString("provider-config-file")
+	in := c.InOrStdin()
+	if name != "-" {
+		f, err := os.Open(name) //nolint:gosec // named by the user
+		if err != nil {
+			return errs.Wrap(err, errs.Invalid, "client", "the configuration can't be read")
+		}
+		defer f.Close() //nolint:errcheck // read only
+		in = f
+	}
+	var config client.Object
+	dec := json.NewDecoder(io.LimitReader(in, 1<<20))
+	dec.UseNumber()
+	if err := dec.Decode(&config); err != nil {
+		return errs.New(errs.Invalid, "client", "the configuration is not a JSON object such as {\"region\": …, \"credentials\": {…}}")
+	}
+	body["provider_config"] = config
+	return nil
+}
+
+// testResult shows a test's verdict; a failed one is a failed command.
+func testResult(cmd *cobra.Command, _ *client.Client, answer client.Object) error {
+	if err := show(cmd, answer, columns("works=success", "message=message", "details=details")); err != nil {
+		return err
+	}
+	if ok, _ := answer["success"].(bool); !ok {
+		return errs.New(errs.Unavailable, "connection test", "the connection does not work")
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mooring/internal/client"
+	"mooring/internal/config"
+	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/secret"
+)
+
+// Operator commands act on a data directory. Where a server runs on it they
+// reach it through its socket, which only the directory's owner can open;
+// otherwise they open the store themselves.
+
+const (
+	socketName = "admin.sock"
+	adminKey   = "admin.key"
+)
+
+// order is what an operator asks for, and answer what came of it.
+type order struct {
+	Do    string `json:"do"` // "organization create" or "key reset-admin"
+	Name  string `json:"name,omitempty"`
+	Email string `json:"email,omitempty"`
+	Org   id.Org `json:"organization,omitempty"`
+}
+
+type answer struct {
+	Org     id.Org `json:"organization,omitempty"`
+	KeyFile string `json:"key_file,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Kind    string `json:"kind,omitempty"`
+}
+
+func organizationCommand() *cobra.Command {
+	parent := &cobra.Command{Use: "organization", Short: "Manage organizations (for the operator of a data directory)"}
+	create := &cobra.Command{Use: "create NAME EMAIL", Short: "Make an organization with an admin user; the key is written to a file in the data directory", Args: cobra.ExactArgs(2)}
+	settings := config.Flags(create.Flags())
+	create.RunE = func(cmd *cobra.Command, args []string) error {
+		return operate(cmd, settings, order{Do: "organization create", Name: args[0], Email: args[1]})
+	}
+	parent.AddCommand(create)
+	return parent
+}
+
+func resetAdminCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "reset-admin [ORGANIZATION]", Short: "Replace an organization's admin key (for the operator of a data directory)", Args: cobra.MaximumNArgs(1)}
+	settings := config.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o := order{Do: "key reset-admin"}
+		if len(args) > 0 {
+			o.Org = id.Org(args[0])
+		}
+		return operate(cmd, settings, o)
+	}
+	return cmd
+}
+
+func operate(cmd *cobra.Command, settings *config.Server, o order) error {
+	if err := settings.Validate(); err != nil {
+		return err
+	}
+	a, err := throughSocket(cmd.Context(), settings.DataDir, o)
+	if errs.Is(err, errs.NotFound) { // no server runs on it
+		a, err = onStore(cmd.Context(), settings, o)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "organization %s: its admin key is in %s\n", a.Org, a.KeyFile) //nolint:errcheck // the terminal
+	return nil
+}
+
+func onStore(ctx context.Context, settings *config.Server, o order) (answer, error) {
+	app, err := openApp(ctx, settings, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	defer app.close()
+	return app.carryOut(ctx, o)
+}
+
+// throughSocket asks the server on a data directory; NotFound when there is none.
+func throughSocket(ctx context.Context, dir string, o order) (answer, error) {
+	socket := filepath.Join(dir, socketName)
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}
+	defer transport.CloseIdleConnections()
+	body, err := json.Marshal(o)
+	if err != nil {
+		return answer{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://operator/", bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return answer{}, errs.New(errs.NotFound, "operator", "no server answers on "+socket)
+	}
+	defer res.Body.Close() //nolint:errcheck // read to its end
+	var a answer
+	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
+		return a, errs.Wrap(err, errs.Unavailable, "operator", "the server's answer can't be read")
+	}
+	if a.Error != "" {
+		return a, errs.New(errs.ParseKind(a.Kind), "operator", a.Error)
+	}
+	return a, nil
+}
+
+// carryOut does what an operator asks for.
+func (a *app) carryOut(ctx context.Context, o order) (answer, error) {
+	switch o.Do {
+	case "organization create":
+		f, err := a.access.Found(ctx, o.Name, o.Email, a.keepFor)
+		return answer{Org: f.Organization.ID, KeyFile: a.keyFile(f.Organization.ID)}, err
+	case "key reset-admin":
+		org, err := a.onlyOrg(ctx, o.Org)
+		if err != nil {
+			return answer{}, err
+		}
+		keep, file := a.keepFor, a.keyFile(org)
+		if org == a.first {
+			keep, file = a.keepFirst, filepath.Join(a.settings.DataDir, adminKey)
+		}
+		_, err = a.access.ResetAdmin(ctx, org, keep)
+		return answer{Org: org, KeyFile: file}, err
+	}
+	return answer{}, errs.New(errs.Invalid, "operator", "unknown order")
+}
+
+// onlyOrg is the organization named, or the only one there is.
+func (a *app) onlyOrg(ctx context.Context, named id.Org) (id.Org, error) {
+	orgs, err := a.system.Organizations(ctx, "", 1000)
+	if err != nil {
+		return "", err
+	}
+	for _, o := range orgs {
+		if o.ID == named || named == "" && len(orgs) == 1 {
+			return o.ID, nil
+		}
+	}
+	if named == "" {
+		return "", errs.New(errs.Invalid, "operator", "there are several organizations: name one")
+	}
+	return "", errs.New(errs.NotFound, "operator", "there is no organization "+string(named))
+}
+
+func (a *app) keyFile(org id.Org) string {
+	return filepath.Join(a.settings.DataDir, string(org)+".admin.key")
+}
+
+func (a *app) keepFor(org id.Org, key secret.String) error {
+	return client.WriteFile(a.keyFile(org), []byte(key.Reveal()+"\n"))
+}
+
+func (a *app) keepFirst(_ id.Org, key secret.String) error {
+	return client.WriteFile(filepath.Join(a.settings.DataDir, adminKey), []byte(key.Reveal()+"\n"))
+}
+
+// serveSocket answers operator commands until ctx ends.
+func (a *app) serveSocket(ctx context.Context) error {
+	path := filepath.Join(a.settings.DataDir, socketName)
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) { // of a killed process: this one holds the directory's lock
+		return errs.Wrap(err, errs.Unavailable, "operator", "the socket can't be made")
+	}
+	l, err := listenPrivate(path)
+	if err != nil {
+		a.log.Warn("no operator socket: commands need the server stopped", "error", err)
+		return nil
+	}
+	srv := &http.Server{ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var o order
+		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&o)
+		var out answer
+		if err == nil {
+			out, err = a.carryOut(r.Context(), o)
+		}
+		if err != nil {
+			out = answer{Error: explain(err), Kind: errs.KindOf(err).String()}
+		}
+		_ = json.NewEncoder(w).Encode(out)
+	})}
+	go func() {
+		<-ctx.Done()
+		_ = srv.Close()
+	}()
+	go func() { _ = srv.Serve(l) }()
+	return nil
+}
