@@ -92,6 +92,11 @@ func (x *exchange) answer() error {
 	if err := x.authorize(who); err != nil {
 		return err
 	}
+	return x.perform(who)
+}
+
+// perform does what is asked by one who may.
+func (x *exchange) perform(who *credential) error {
 	switch x.entry.Operation {
 	case ListBuckets:
 		return x.listBuckets()

@@ -85,10 +85,11 @@ func (l listQuery) from() string {
 	switch {
 	case l.hasToken:
 		start, _ = openToken(l.token)
-	case l.startAfter != "" && l.group(l.startAfter) == l.startAfter:
-		start, _ = successor(l.startAfter) // behind all that the prefix stands for
 	case l.startAfter != "":
 		start = l.startAfter + "\x00"
+		if next, ok := successor(l.startAfter); ok && l.group(l.startAfter) == l.startAfter {
+			start = next // behind all that the common prefix stands for
+		}
 	}
 	return max(start, l.prefix)
 }
