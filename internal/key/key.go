@@ -87,7 +87,7 @@ const bsonString = 0x02
 func (k Key) MarshalBSONValue() (byte, []byte, error) {
 	s := k.Encode()
 	out := make([]byte, 4, 5+len(s))
-	binary.LittleEndian.PutUint32(out, uint32(len(s)+1)) //nolint:gosec // bounded by the size of a document
+	binary.LittleEndian.PutUint32(out, uint32(len(s)+1))
 	return bsonString, append(append(out, s...), 0), nil
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 
 	"mooring/internal/id"
 	"mooring/internal/store"
@@ -41,7 +42,7 @@ func (w *Worker) sweep(ctx context.Context) {
 // under does short work under a lease, or nothing while somebody else holds it.
 func (w *Worker) under(ctx context.Context, lease string, work func() error) error {
 	l, err := w.acquire(ctx, lease)
-	if err == errHeld {
+	if errors.Is(err, errHeld) {
 		return nil
 	}
 	if err != nil {

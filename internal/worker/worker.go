@@ -5,6 +5,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -130,7 +131,7 @@ func (w *Worker) dispatch(ctx context.Context, slots chan struct{}, runs *sync.W
 		lease, err := w.acquire(ctx, "sync/"+string(ref.Sync))
 		if err != nil {
 			<-slots
-			if err != errHeld {
+			if !errors.Is(err, errHeld) {
 				w.complain(ctx, "acquiring a lease", err)
 			}
 			continue
