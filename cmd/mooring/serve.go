@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mooring/internal/config"
+	"mooring/internal/errs"
+)
+
+func serveCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "serve", Short: "Serve the API and work on what is due", Args: cobra.NoArgs}
+	settings := config.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := settings.Validate(); err != nil {
+			return err
+		}
+		app, err := openApp(cmd.Context(), settings, logger(cmd, settings))
+		if err != nil {
+			return err
+		}
+		defer app.close()
+		return app.serve(cmd.Context(), func(url string) {
+			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\nadmin key: %s\n", url, filepath.Join(settings.DataDir, adminKey)) //nolint:errcheck // the terminal
+		})
+	}
+	return cmd
+}
+
+func workerCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "worker", Short: "Work on what is due, without serving the API", Args: cobra.NoArgs}
+	settings := config.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := settings.Validate(); err != nil {
+			return err
+		}
+		app, err := openApp(cmd.Context(), settings, logger(cmd, settings))
+		if err != nil {
+			return err
+		}
+		defer app.close()
+		if err := app.serveSocket(cmd.Context()); err != nil {
+			return err
+		}
+		app.work(cmd.Context())
+		return nil
+	}
+	return cmd
+}
+
+func logger(cmd *cobra.Command, settings *config.Server) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(settings.LogLevel)) // validated
+	options := &slog.HandlerOptions{Level: level}
+	if settings.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), options))
+	}
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), options))
+}
+
+const (
+	shutdownGrace = 10 * time.Second
+	headerTimeout = 10 * time.Second
+	readTimeout   = 60 * time.Second
+	idleTimeout   = 120 * time.Second
+)
+
+// serve answers requests and works until ctx ends. ready is called with the
+// server's URL once it listens.
+func (a *app) serve(ctx context.Context, ready func(url string)) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.settings.Listen)
+	if err != nil {
+		return errs.New(errs.Unavailable, "serve", "can't listen on "+a.settings.Listen+": is another server running there?")
+	}
+	if err := a.serveSocket(ctx); err != nil {
+		_ = l.Close()
+		return err
+	}
+	srv := &http.Server{
+		Handler: a.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	var running sync.WaitGroup
+	running.Go(func() { a.work(ctx) })
+	running.Go(func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		_ = srv.Shutdown(grace)
+	})
+	ready(a.settings.URL(l.Addr().String()))
+	if a.settings.TLSCert != "" {
+		err = srv.ServeTLS(l, a.settings.TLSCert, a.settings.TLSKey)
+	} else {
+		err = srv.Serve(l)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	running.Wait()
+	return err
+}
