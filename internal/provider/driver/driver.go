@@ -96,8 +96,8 @@ type Scope struct {
 // and does not: enumerate again with Scope.Unordered.
 const CodeListOrder = "ListOrder"
 
-// Cursor is opaque: it must never be interpreted outside the adapter. nil is
-// the beginning.
+// Cursor is opaque: it must never be interpreted outside the adapter. nil, or
+// an empty one, is the beginning.
 type Cursor []byte
 
 // Page is one page of changes.

@@ -120,14 +120,10 @@ func (f *Feed) Delete(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.must(id)
-	e := entry{id: id, folder: f.nodes[id].folder, before: f.above(id)}
-	for _, n := range f.nodes {
-		if n.id != id && slices.Contains(f.above(n.id), id) {
-			defer delete(f.nodes, n.id) // after the loop: above needs the chain
-		}
+	f.log = append(f.log, entry{id: id, folder: f.nodes[id].folder, before: f.above(id)})
+	for _, n := range append(f.below(id), f.nodes[id]) {
+		delete(f.nodes, n.id)
 	}
-	defer delete(f.nodes, id)
-	f.log = append(f.log, e)
 }
 
 // ExpireCursors kills all cursors given so far.

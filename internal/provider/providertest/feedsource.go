@@ -77,7 +77,7 @@ type feedCursor struct {
 func (f *Feed) Changes(ctx context.Context, scope driver.Scope, cur driver.Cursor) (driver.Page, error) {
 	var c feedCursor
 	dead := failure(errs.CursorExpired, errs.ScopePath, "cursorExpired", "the cursor is dead: enumerate again")
-	if cur != nil && json.Unmarshal(cur, &c) != nil {
+	if len(cur) > 0 && json.Unmarshal(cur, &c) != nil {
 		return driver.Page{}, dead
 	}
 	e, err := f.begin(ctx, Call{Method: Changes, ID: scope.Path, Page: c.Page + 1})
@@ -91,7 +91,7 @@ func (f *Feed) Changes(ctx context.Context, scope driver.Scope, cur driver.Curso
 		return driver.Page{}, err
 	}
 	switch {
-	case cur == nil:
+	case len(cur) == 0:
 		c = feedCursor{Epoch: f.epoch, Scope: root, Start: len(f.log)}
 	case c.Epoch != f.epoch || c.Scope != root:
 		return driver.Page{}, dead

@@ -51,6 +51,7 @@ type Flat struct {
 	objects map[string]*flatObject // by key; a nil covers a generated one
 	sorted  []string               // the keys of objects, in order, when not dirty
 	dirty   bool
+	hint    int // the generated key that is probably asked for next
 }
 
 type flatObject struct {
@@ -152,6 +153,16 @@ func (f *Flat) generatedAt(k string) int {
 	return -1
 }
 
+// generatedFrom returns the number of the first generated key not below k.
+// Mostly it is the one after the one given last. The lock is held.
+func (f *Flat) generatedFrom(k string) int {
+	n := f.opts.Synthetic
+	if h := f.hint; h < n && f.opts.SyntheticKey(h) >= k && (h == 0 || f.opts.SyntheticKey(h-1) < k) {
+		return h
+	}
+	return sort.Search(n, func(i int) bool { return f.opts.SyntheticKey(i) >= k })
+}
+
 func (f *Flat) synthetic(i int) *flatObject {
 	return &flatObject{
 		key: f.opts.SyntheticKey(i), body: generated{uint64(i), f.opts.SyntheticSize}, version: fmt.Sprintf("g%d", i), modified: Epoch,
@@ -189,7 +200,7 @@ func (f *Flat) ceil(k string) *flatObject {
 		f.dirty = false
 	}
 	at := sort.SearchStrings(f.sorted, k)
-	gen := sort.Search(f.opts.Synthetic, func(i int) bool { return f.opts.SyntheticKey(i) >= k })
+	gen := f.generatedFrom(k)
 	for {
 		var lower string
 		if gen < f.opts.Synthetic {
@@ -199,6 +210,7 @@ func (f *Flat) ceil(k string) *flatObject {
 		case at >= len(f.sorted) && gen >= f.opts.Synthetic:
 			return nil
 		case at >= len(f.sorted) || gen < f.opts.Synthetic && lower < f.sorted[at]:
+			f.hint = gen + 1
 			return f.synthetic(gen)
 		}
 		if gen < f.opts.Synthetic && lower == f.sorted[at] {
@@ -277,7 +289,7 @@ type flatCursor struct {
 // Changes implements driver.Source.
 func (f *Flat) Changes(ctx context.Context, scope driver.Scope, cur driver.Cursor) (driver.Page, error) {
 	var c flatCursor
-	if cur != nil {
+	if len(cur) > 0 {
 		if err := json.Unmarshal(cur, &c); err != nil {
 			return driver.Page{}, failure(errs.CursorExpired, errs.ScopePath, "InvalidToken", "the cursor is not one of ours")
 		}
@@ -294,7 +306,7 @@ func (f *Flat) Changes(ctx context.Context, scope driver.Scope, cur driver.Curso
 	defer f.mu.Unlock()
 	p := driver.Page{Snapshot: true, Ordered: !f.opts.Unordered && !scope.Unordered}
 	if p.Ordered {
-		p.Changes, p.More = f.ordered(s, cur != nil, &c)
+		p.Changes, p.More = f.ordered(s, len(cur) > 0, &c)
 	} else {
 		p.Changes, p.More = f.scrambled(s, &c)
 	}

@@ -21,23 +21,26 @@ var (
 // scrambled gives the page after c in an order that is none: what was put by a
 // hash, then generated keys in strides. The lock is held.
 func (f *Flat) scrambled(s flatScope, c *flatCursor) (out []driver.Change, more bool) {
-	keys := make([]string, 0, len(f.objects))
-	for k := range f.objects {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool { return scramble(keys[i]) < scramble(keys[j]) })
-	stride := strideOf(f.opts.Synthetic)
-	for ; c.At < len(keys)+f.opts.Synthetic; c.At++ {
-		var o *flatObject
-		if c.At < len(keys) {
-			o = f.objects[keys[c.At]]
-		} else {
-			o = f.synthetic((c.At - len(keys)) * stride % f.opts.Synthetic)
-			if _, covered := f.objects[o.key]; covered {
-				continue
+	if c.At == 0 {
+		keys := make([]string, 0, len(f.objects))
+		for k, o := range f.objects {
+			if o != nil && s.has(k) && (c.After == nil || scramble(k) > scramble(string(c.After))) {
+				keys = append(keys, k)
 			}
 		}
-		if o == nil || !s.has(o.key) {
+		sort.Slice(keys, func(i, j int) bool { return scramble(keys[i]) < scramble(keys[j]) })
+		for _, k := range keys {
+			if len(out) == f.opts.PageSize {
+				return out, true
+			}
+			out = append(out, driver.Change{Item: f.item(f.objects[k], s.base)})
+			c.After = []byte(k)
+		}
+	}
+	stride := strideOf(f.opts.Synthetic)
+	for ; c.At < f.opts.Synthetic; c.At++ {
+		o := f.synthetic(c.At * stride % f.opts.Synthetic)
+		if _, covered := f.objects[o.key]; covered || !s.has(o.key) {
 			continue
 		}
 		if len(out) == f.opts.PageSize {

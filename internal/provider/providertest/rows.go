@@ -151,7 +151,7 @@ type rowsCursor struct {
 // Changes implements driver.Source.
 func (r *Rows) Changes(ctx context.Context, scope driver.Scope, cur driver.Cursor) (driver.Page, error) {
 	var c rowsCursor
-	if cur != nil {
+	if len(cur) > 0 {
 		if err := json.Unmarshal(cur, &c); err != nil {
 			return driver.Page{}, failure(errs.CursorExpired, errs.ScopePath, "InvalidToken", "the cursor is not one of ours")
 		}
@@ -173,7 +173,7 @@ func (r *Rows) Changes(ctx context.Context, scope driver.Scope, cur driver.Curso
 	p := driver.Page{Snapshot: true, Ordered: !scrambled}
 	last := string(c.After)
 	for _, k := range r.keys(scope, scrambled) {
-		if cur != nil && rank(k) <= rank(last) {
+		if len(cur) > 0 && rank(k) <= rank(last) {
 			continue
 		}
 		if len(p.Changes) == r.opts.PageSize {
