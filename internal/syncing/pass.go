@@ -35,6 +35,10 @@ type Pass struct {
 	Unordered bool       `bson:"unordered"`
 	Mapping   int64      `bson:"mapping"`           // the mapping revision this pass applies
 	Known     int64      `bson:"known"`             // objects of this sync in the catalogue when the pass began
+	Bounds    []key.Key  `bson:"bounds,omitempty"`  // where the enumeration is split into shards
+	Run       id.Run     `bson:"run,omitempty"`     // that works on it: a run that was taken over changes it no more
+	Cursor    []byte     `bson:"cursor,omitempty"`  // once done, of a feed: where the next pass goes on
+	Expired   bool       `bson:"expired,omitempty"` // ended because its cursor was dead: the next pass enumerates anew
 	Suspect   string     `bson:"suspect,omitempty"` // why nothing was deleted
 	StartedAt time.Time  `bson:"started_at"`
 	EndedAt   *time.Time `bson:"ended_at,omitempty"`
@@ -103,7 +107,7 @@ type Run struct {
 	Revision  int64         `bson:"revision"`
 	Pass      id.Pass       `bson:"pass_id,omitempty"`
 	Number    int64         `bson:"number"`
-	Kind      string        `bson:"kind"` // "sync" or "verify"
+	Kind      string        `bson:"kind"` // KindSync or KindVerify
 	Status    RunStatus     `bson:"status"`
 	Suspect   bool          `bson:"suspect"`
 	Reason    string        `bson:"reason,omitempty"` // why suspect, canceled or failed, for people
@@ -111,10 +115,24 @@ type Run struct {
 	Worker    id.Worker     `bson:"worker_id"`
 	Ledger    Ledger        `bson:"ledger"` // final; while in progress: fold the shards
 	PassEnded bool          `bson:"pass_ended"`
+	Quiet     int64         `bson:"quiet,omitempty"` // runs before it that are folded into this row: none of them changed anything
 	StartedAt time.Time     `bson:"started_at"`
 	EndedAt   *time.Time    `bson:"ended_at,omitempty"`
 	UpdatedAt time.Time     `bson:"updated_at"`
 	Outbox    outbox.Outbox `bson:"outbox,omitempty"`
+}
+
+// Kinds of runs.
+const (
+	KindSync   = "sync"
+	KindVerify = "verify"
+)
+
+// ChangedNothing reports a run that met only what was there already.
+func (r *Run) ChangedNothing() bool {
+	l := r.Ledger
+	return r.Kind == KindSync && r.Status == RunCompleted && r.PassEnded && !r.Suspect &&
+		l.Synced+l.Duplicate+l.Failed+l.Deleted+l.Moved+l.Remapped == 0
 }
 
 // RunFilter selects runs of a list, newest first.

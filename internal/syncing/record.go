@@ -47,6 +47,7 @@ type Record struct {
 	Place   []Placement     `bson:"place,omitempty"`
 	Put     []bucket.Object `bson:"put,omitempty"`     // upserted by id
 	Remove  []Removal       `bson:"remove,omitempty"`  // catalogue rows and files that go
+	Freed   []key.Key       `bson:"freed,omitempty"`   // reservations of names that are no longer used
 	Seen    []id.Object     `bson:"seen,omitempty"`    // unordered enumerations: met and unchanged
 	Absent  []Absence       `bson:"absent,omitempty"`  // noted, judged later
 	Missing int64           `bson:"missing,omitempty"` // absences in all: under policy ignore they are only counted

@@ -84,6 +84,7 @@ type Sync struct {
 	Triggered    int64      `bson:"triggered"`              // grows with each trigger
 	TriggerDone  int64      `bson:"trigger_done"`           // the Triggered that the last started run has seen
 	RunCounter   int64      `bson:"sync_run_counter"`
+	PassCounter  int64      `bson:"pass_counter,omitempty"`
 	CurrentRun   id.Run     `bson:"current_sync_run_id,omitempty"` // running or latest
 	CurrentPass  id.Pass    `bson:"current_pass,omitempty"`        // empty between passes
 	FeedCursor   []byte     `bson:"feed_cursor,omitempty"`         // for feeds: where the next pass goes on; nil: enumerate
