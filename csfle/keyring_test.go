@@ -2,6 +2,7 @@ package csfle
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,13 +34,13 @@ func (v *countingVault) wait() {
 func (v *countingVault) Get(ctx context.Context, id KeyID) (KeyDocument, error) {
 	doc, err := v.KeyVault.Get(ctx, id)
 	v.wait()
-	return doc, err
+	return doc, errors.Join(err, ctx.Err())
 }
 
 func (v *countingVault) GetByAltName(ctx context.Context, name string) (KeyDocument, error) {
 	doc, err := v.KeyVault.GetByAltName(ctx, name)
 	v.wait()
-	return doc, err
+	return doc, errors.Join(err, ctx.Err())
 }
 
 // countedRing has one key, "a", and a vault that counts.

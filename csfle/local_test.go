@@ -41,8 +41,10 @@ func TestLocalMasterKeyTellsNothing(t *testing.T) {
 			}
 		}
 	}
-	if got := fmt.Sprint(m); got != "local master key "+m.Fingerprint() {
-		t.Errorf("prints as %q", got)
+	for _, verb := range []string{"%v", "%#v", "%d"} {
+		if got := fmt.Sprintf(verb, m); got != "local master key "+m.Fingerprint() {
+			t.Errorf("%s prints %q", verb, got)
+		}
 	}
 }
 
@@ -93,7 +95,11 @@ func TestMasterKeyFile(t *testing.T) {
 
 func TestMasterKeyFileRefusals(t *testing.T) {
 	dir := t.TempDir()
-	_, err := LoadLocalMasterKey(dir)
+	private := filepath.Join(dir, "private")
+	if err := os.Mkdir(private, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := LoadLocalMasterKey(private)
 	wantKind(t, "a directory", err, errs.Invalid)
 	for _, n := range []int{0, 95, 97, 192} {
 		path := filepath.Join(dir, fmt.Sprint(n))

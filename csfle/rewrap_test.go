@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,6 +210,35 @@ func (f *forgetfulMaster) Wrap(ctx context.Context, _ []byte) ([]byte, bson.Raw,
 	return f.MasterKey.Wrap(ctx, newKeyBytes())
 }
 
+// carelessMaster unwraps anything, to a key of some size.
+type carelessMaster struct {
+	MasterKey
+	size    int
+	foreign bool
+}
+
+func (c *carelessMaster) Matches(bson.Raw) bool { return !c.foreign }
+
+func (c *carelessMaster) Unwrap(context.Context, []byte, bson.Raw) ([]byte, error) {
+	return make([]byte, c.size), nil
+}
+
+func TestMasterKeysAreNotTrusted(t *testing.T) {
+	_, vault, _, sealed := filledRing(t, 1)
+	for what, m := range map[string]*carelessMaster{
+		"matches nothing":   {size: keySize, foreign: true},
+		"returns 95 bytes":  {size: 95},
+		"returns 128 bytes": {size: 128},
+	} {
+		m.MasterKey = GenerateLocalMasterKey()
+		_, err := NewKeyring(vault, m, KeyringOptions{}).Decrypt(t.Context(), sealed[0])
+		wantKind(t, what, err, errs.Corrupt)
+		if err != nil && !strings.Contains(err.Error(), "can't be unwrapped") {
+			t.Errorf("%s: the key was used: %v", what, err)
+		}
+	}
+}
+
 func TestWithPrevious(t *testing.T) {
 	a, b, c := GenerateLocalMasterKey(), GenerateLocalMasterKey(), GenerateLocalMasterKey()
 	both := WithPrevious(a, b)
@@ -233,6 +263,10 @@ func TestWithPrevious(t *testing.T) {
 	}
 	if _, err := a.Unwrap(t.Context(), material, doc); err != nil {
 		t.Errorf("it does not wrap with the current key: %v", err)
+	}
+	key, err := WithPrevious(&carelessMaster{MasterKey: a, size: keySize, foreign: true}, b).Unwrap(t.Context(), material, doc)
+	if !errs.Is(err, errs.Corrupt) {
+		t.Errorf("a key was asked for what is not its own: %d bytes, %v", len(key), err)
 	}
 	away := WithPrevious(&stubMaster{MasterKey: a, unwrap: errs.New(errs.Unavailable, "", "away")}, b)
 	_, err = away.Unwrap(t.Context(), material, doc)

@@ -74,9 +74,6 @@ func (s *Sealer) Open(ctx context.Context, b Binding, sealed bson.Binary) (secre
 	if !slices.ContainsFunc(key.names, owned) {
 		return secret.String{}, errs.New(errs.Corrupt, op, "the sealed value was moved: its data key is another organization's (org)")
 	}
-	if Algorithm(sealed.Data[0]) != Random {
-		return secret.String{}, errs.New(errs.Corrupt, op, "the sealed value was not sealed with algorithm Random")
-	}
 	v, err := key.open(sealed.Data)
 	if err != nil {
 		return secret.String{}, err

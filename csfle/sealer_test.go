@@ -136,6 +136,7 @@ func TestOpenRefusesOtherValues(t *testing.T) {
 		"no value":        without(whole, "value"),
 		"another field":   append(slices.Clone(whole), bson.E{Key: "more", Value: 1}),
 		"a field twice":   append(slices.Clone(whole), whole[4]),
+		"another name":    append(slices.Clone(whole[:4]), bson.E{Key: "Value", Value: "x"}),
 		"another order":   bson.D{whole[1], whole[0], whole[2], whole[3], whole[4]},
 		"use a string":    with(whole, "use", string(b.Use)),
 		"use a subtype":   with(whole, "use", bson.Binary{Subtype: 4, Data: b.Use}),
@@ -148,8 +149,11 @@ func TestOpenRefusesOtherValues(t *testing.T) {
 		_, err := s.Open(t.Context(), b, sealed)
 		wantKind(t, what, err, errs.Corrupt)
 	}
+	array := bson.RawValue{Type: bson.TypeArray, Value: document(t, whole)}
+	_, err := s.Open(t.Context(), b, must(s.keys.EncryptWith(t.Context(), KeyName(orgA, 1), Random, array))(t))
+	wantKind(t, "an array with such keys", err, errs.Corrupt)
 	det := must(s.keys.EncryptWith(t.Context(), KeyName(orgA, 1), Deterministic, value(t, "x")))(t)
-	_, err := s.Open(t.Context(), b, det)
+	_, err = s.Open(t.Context(), b, det)
 	wantKind(t, "algorithm Deterministic", err, errs.Corrupt)
 	_, err = s.Open(t.Context(), b, bson.Binary{})
 	wantKind(t, "nothing", err, errs.Corrupt)
