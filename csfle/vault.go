@@ -25,7 +25,7 @@ type KeyVault interface {
 	// Replace sets KeyMaterial, MasterKey and UpdateDate of the key doc.ID to
 	// those of doc, and nothing else, provided that its KeyMaterial is still
 	// old; else it is errs.Conflict and changes nothing. A key that does not
-	// exist is errs.NotFound.
+	// exist is errs.NotFound, a document that fails Validate errs.Invalid.
 	Replace(ctx context.Context, old []byte, doc KeyDocument) error
 
 	// Delete removes the key for good and frees its name, or is errs.NotFound.
