@@ -1,0 +1,296 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/outbox"
+	"mooring/internal/store"
+	"mooring/internal/store/internal/doc"
+	"mooring/internal/store/internal/paging"
+)
+
+// head is what every record has, as pointers into it.
+type head[ID ~string] struct {
+	id       *ID
+	org      *id.Org
+	revision *int64
+	created  *time.Time
+	outbox   *outbox.Outbox // nil for records without one
+}
+
+// column is an index column and where its value stands in the document.
+type column[T any] struct {
+	name  string
+	value func(*T) any
+}
+
+// collection is a table of documents of type T with the columns org, id,
+// revision, created and doc, and index columns. It implements store.Records.
+type collection[T any, ID ~string] struct {
+	s       *Store
+	table   string
+	noun    string // for messages
+	head    func(*T) head[ID]
+	columns []column[T]
+	// overlay is a column that is written on its own and wins over the
+	// document, which merge tells about it; "" when there is none.
+	overlay string
+	merge   func(*T, int64)
+
+	selecting, inserting, updating string
+}
+
+// define completes a declaration.
+func define[T any, ID ~string](s *Store, c collection[T, ID]) *collection[T, ID] {
+	c.s = s
+	overlay := "NULL"
+	if c.overlay != "" {
+		overlay = c.overlay
+	}
+	c.selecting = "SELECT doc, " + overlay + " FROM " + c.table
+	names, marks, sets := "id, org, revision, created, doc", "?, ?, ?, ?, ?", "revision = ?, created = ?, doc = ?"
+	for _, col := range c.columns {
+		names, marks, sets = names+", "+col.name, marks+", ?", sets+", "+col.name+" = ?"
+	}
+	c.inserting = "INSERT INTO " + c.table + " (" + names + ") VALUES (" + marks + ")"
+	c.updating = "UPDATE " + c.table + " SET " + sets + " WHERE id = ? AND org = ? AND revision = ?"
+	return &c
+}
+
+func (c *collection[T, ID]) op(verb string) string { return "store." + c.table + "." + verb }
+
+func (c *collection[T, ID]) missing(verb string) error {
+	return errs.New(errs.NotFound, c.op(verb), "no such "+c.noun)
+}
+
+// Insert implements store.Records.
+func (c *collection[T, ID]) Insert(ctx context.Context, org id.Org, v T) (T, error) {
+	var zero T
+	h := c.head(&v)
+	if *h.org == "" {
+		*h.org = org
+	}
+	if org == "" || *h.org != org || *h.id == "" {
+		return zero, errs.New(errs.Invalid, c.op("insert"), "a "+c.noun+" needs an id and the organization that it is stored for")
+	}
+	*h.revision = 1
+	out, err := c.write(ctx, "insert", org, &v, func(t *tx, b []byte) error {
+		args := append([]any{string(*h.id), string(org), 1, h.created.UnixMilli(), b}, c.values(&v)...)
+		_, err := t.exec(c.inserting, args...)
+		return err
+	})
+	if errs.Is(err, errs.AlreadyExists) {
+		err = errs.Wrap(err, errs.AlreadyExists, c.op("insert"), "a "+c.noun+" with this id or name exists")
+	}
+	return out, err
+}
+
+// Get implements store.Records.
+func (c *collection[T, ID]) Get(ctx context.Context, org id.Org, i ID) (T, error) {
+	return c.one(ctx, "get", " WHERE id = ? AND org = ?", string(i), string(org))
+}
+
+// one returns the first record that a clause selects.
+func (c *collection[T, ID]) one(ctx context.Context, verb, clause string, args ...any) (T, error) {
+	var zero T
+	found, err := c.all(ctx, verb, clause, args...)
+	switch {
+	case err != nil:
+		return zero, err
+	case len(found) == 0:
+		return zero, c.missing(verb)
+	}
+	return found[0], nil
+}
+
+// all returns the records that a clause selects.
+func (c *collection[T, ID]) all(ctx context.Context, verb, clause string, args ...any) ([]T, error) {
+	var out []T
+	err := c.s.each(ctx, c.op(verb), c.selecting+clause, args, func(r *sql.Rows) error {
+		v, err := c.scan(r)
+		out = append(out, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *collection[T, ID]) scan(r *sql.Rows) (v T, err error) {
+	var b sql.RawBytes
+	var overlay sql.NullInt64
+	if err := r.Scan(&b, &overlay); err != nil {
+		return v, err
+	}
+	if err := doc.Decode(b, &v); err != nil {
+		return v, err
+	}
+	if overlay.Valid {
+		c.merge(&v, overlay.Int64)
+	}
+	return v, nil
+}
+
+// Update implements store.Records.
+func (c *collection[T, ID]) Update(ctx context.Context, org id.Org, i ID, change func(*T) error) (T, error) {
+	var zero T
+	for {
+		cur, err := c.Get(ctx, org, i)
+		if err != nil {
+			return zero, err
+		}
+		out, err := c.attempt(ctx, org, cur, change)
+		if err == nil {
+			return out, nil
+		}
+		if !errors.Is(err, errLost) {
+			return zero, err
+		}
+	}
+}
+
+// attempt writes what change makes of cur, if cur is still what is stored; else errLost.
+func (c *collection[T, ID]) attempt(ctx context.Context, org id.Org, cur T, change func(*T) error) (T, error) {
+	var zero T
+	before, err := doc.Encode(&cur)
+	if err != nil {
+		return zero, err
+	}
+	h := c.head(&cur)
+	i, revision := *h.id, *h.revision
+	if err := change(&cur); err != nil {
+		return zero, err
+	}
+	if *h.id != i || *h.org != org {
+		return zero, errs.New(errs.Invalid, c.op("update"), "a change must leave the id and the organization as they are")
+	}
+	*h.revision = revision
+	after, err := doc.Encode(&cur)
+	if err != nil {
+		return zero, err
+	}
+	if doc.Equal(before, after) {
+		err := doc.Decode(before, &zero)
+		return zero, err
+	}
+	*h.revision = revision + 1
+	out, err := c.write(ctx, "update", org, &cur, func(t *tx, b []byte) error {
+		args := append([]any{revision + 1, h.created.UnixMilli(), b}, c.values(&cur)...)
+		n, err := t.exec(c.updating, append(args, string(i), string(org), revision)...)
+		if err == nil && n == 0 {
+			return errLost
+		}
+		return err
+	})
+	if errs.Is(err, errs.AlreadyExists) {
+		err = errs.Wrap(err, errs.AlreadyExists, c.op("update"), "another "+c.noun+" has this name")
+	}
+	return out, err
+}
+
+// write stores v without its outbox, which moves on in the same transaction,
+// and returns v as it is stored.
+func (c *collection[T, ID]) write(ctx context.Context, verb string, org id.Org, v *T, do func(*tx, []byte) error) (out T, err error) {
+	var box outbox.Outbox
+	if h := c.head(v); h.outbox != nil {
+		box, *h.outbox = *h.outbox, outbox.Outbox{}
+	}
+	b, err := doc.Encode(v)
+	if err != nil {
+		return out, err
+	}
+	err = c.s.w.write(ctx, c.op(verb), interactive, func(t *tx) error {
+		if err := do(t, b); err != nil {
+			return err
+		}
+		return moveOutbox(t, org, box)
+	})
+	if err != nil {
+		return out, err
+	}
+	err = doc.Decode(b, &out)
+	return out, err
+}
+
+func (c *collection[T, ID]) values(v *T) []any {
+	out := make([]any, len(c.columns))
+	for i, col := range c.columns {
+		out[i] = col.value(v)
+	}
+	return out
+}
+
+// remove deletes the records of an organization that a clause selects.
+func (c *collection[T, ID]) remove(ctx context.Context, clause string, args ...any) error {
+	return c.s.w.write(ctx, c.op("remove"), bulk, func(t *tx) error {
+		_, err := t.exec("DELETE FROM "+c.table+clause, args...)
+		return err
+	})
+}
+
+func (c *collection[T, ID]) count(ctx context.Context, w *conditions) (int64, error) {
+	return c.s.count(ctx, c.op("count"), "SELECT count(*) FROM "+c.table+w.String(), w.args)
+}
+
+// list returns a page, newest first by (created, id). parents are what, beside
+// the organization, a cursor of this list belongs to.
+func (c *collection[T, ID]) list(ctx context.Context, org id.Org, w *conditions, p store.Page, parents ...string) (store.List[T], error) {
+	limit, err := paging.Limit(p)
+	if err != nil {
+		return store.List[T]{}, err
+	}
+	list := paging.List(append([]string{c.table, string(org)}, parents...)...)
+	offset := p.Offset
+	if p.Cursor != "" {
+		at, err := paging.Position(list, p.Cursor, int64(0), "")
+		if err != nil {
+			return store.List[T]{}, err
+		}
+		w.add("(created, id) < (?, ?)", at...)
+		offset = 0
+	}
+	items, err := c.all(ctx, "list", w.String()+" ORDER BY created DESC, id DESC LIMIT ? OFFSET ?", append(w.args, limit+1, offset)...)
+	if err != nil || len(items) <= limit {
+		return store.List[T]{Items: items}, err
+	}
+	h := c.head(&items[limit-1])
+	next, err := paging.Cursor(list, h.created.UnixMilli(), string(*h.id))
+	return store.List[T]{Items: items[:limit], Next: next}, err
+}
+
+// liveName is the value of a column for names that are unique among live records.
+func liveName(name string, live bool) any {
+	if !live {
+		return nil
+	}
+	return name
+}
+
+// millis is the value of a column for a time that may be missing.
+func millis(t *time.Time) any {
+	if t == nil {
+		return nil
+	}
+	return t.UnixMilli()
+}
+
+// contains is a condition that text holds a search, compared with or without case.
+func contains(columns []string, search string, caseSensitive bool) (string, []any) {
+	var parts []string
+	var args []any
+	for _, col := range columns {
+		if caseSensitive {
+			parts, args = append(parts, "instr("+col+", ?) > 0"), append(args, search)
+		} else {
+			parts, args = append(parts, "instr(fold("+col+"), ?) > 0"), append(args, fold(search))
+		}
+	}
+	return "(" + strings.Join(parts, " OR ") + ")", args
+}

@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mooring/internal/connection"
+	"mooring/internal/id"
+	"mooring/internal/store"
+)
+
+type connections struct {
+	*collection[connection.Connection, id.Connection]
+}
+
+func newConnections(s *Store) connections {
+	return connections{define(s, collection[connection.Connection, id.Connection]{
+		table: "connections", noun: "connection",
+		head: func(d *connection.Connection) head[id.Connection] {
+			return head[id.Connection]{&d.ID, &d.Org, &d.Revision, &d.CreatedAt, &d.Outbox}
+		},
+		columns: []column[connection.Connection]{
+			{"name", func(d *connection.Connection) any { return d.Name }},
+			{"live_name", func(d *connection.Connection) any { return liveName(d.Name, d.Status != connection.Archived) }},
+			{"provider", func(d *connection.Connection) any { return d.Provider }},
+			{"status", func(d *connection.Connection) any { return string(d.Status) }},
+			{"next_check", func(d *connection.Connection) any { return millis(d.NextCheckAt) }},
+		},
+		overlay: "last_used",
+		merge: func(d *connection.Connection, ms int64) {
+			if t := time.UnixMilli(ms).UTC(); d.LastUsedAt == nil || d.LastUsedAt.Before(t) {
+				d.LastUsedAt = &t
+			}
+		},
+	})}
+}
+
+// ByName implements store.Connections.
+func (c connections) ByName(ctx context.Context, org id.Org, name string) (connection.Connection, error) {
+	return c.one(ctx, "by_name", " WHERE org = ? AND name = ? ORDER BY live_name IS NULL, created DESC, id DESC LIMIT 1", string(org), name)
+}
+
+// List implements store.Connections.
+func (c connections) List(ctx context.Context, org id.Org, f connection.Filter, p store.Page) (store.List[connection.Connection], error) {
+	return c.list(ctx, org, connectionConditions(org, f), p)
+}
+
+// Count implements store.Connections.
+func (c connections) Count(ctx context.Context, org id.Org, f connection.Filter) (int64, error) {
+	return c.count(ctx, connectionConditions(org, f))
+}
+
+func connectionConditions(org id.Org, f connection.Filter) *conditions {
+	w := ofOrg(org)
+	if f.Provider != "" {
+		w.add("provider = ?", f.Provider)
+	}
+	if f.Status != "" {
+		w.add("status = ?", string(f.Status))
+	}
+	if f.IsActive != nil {
+		w.add("(status = ?) = ?", string(connection.Active), *f.IsActive)
+	}
+	return w
+}
+
+// Touch implements store.Connections.
+func (c connections) Touch(ctx context.Context, org id.Org, i id.Connection) error {
+	if c.s.touch.note(i, org, c.s.now()) {
+		return nil
+	}
+	var one int
+	found, err := c.s.row(ctx, c.op("touch"), "SELECT 1 FROM connections WHERE id = ? AND org = ?", []any{string(i), string(org)}, &one)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return c.missing("touch")
+	}
+	c.s.touch.add(i, org, c.s.now())
+	return nil
+}
+
+// flushEvery is how long a touch may be held back.
+const flushEvery = time.Minute
+
+// touches holds back when connections were last used, so that using one does
+// not write.
+type touches struct {
+	s    *Store
+	mu   sync.Mutex
+	used map[id.Connection]touched
+	stop chan struct{}
+	done chan struct{}
+}
+
+type touched struct {
+	org id.Org
+	at  time.Time
+}
+
+func newTouches(s *Store) *touches {
+	t := &touches{s: s, used: map[id.Connection]touched{}, stop: make(chan struct{}), done: make(chan struct{})}
+	go t.loop()
+	return t
+}
+
+// note moves the time of a connection that is held already, and reports whether it is.
+func (t *touches) note(c id.Connection, org id.Org, at time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if held, ok := t.used[c]; !ok || held.org != org {
+		return false
+	}
+	t.used[c] = touched{org, at}
+	return true
+}
+
+func (t *touches) add(c id.Connection, org id.Org, at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.used[c] = touched{org, at}
+}
+
+func (t *touches) loop() {
+	defer close(t.done)
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			t.flush()
+		case <-t.stop:
+			t.flush()
+			return
+		}
+	}
+}
+
+// flush writes what is held. What can't be written is held on: it is of use
+// to people only, and the next write that succeeds brings it along.
+func (t *touches) flush() {
+	t.mu.Lock()
+	used := t.used
+	t.used = map[id.Connection]touched{}
+	t.mu.Unlock()
+	if len(used) == 0 {
+		return
+	}
+	err := t.s.w.write(context.Background(), "store.connections.touch", bulk, func(x *tx) error {
+		for c, u := range used {
+			if _, err := x.exec("UPDATE connections SET last_used = ? WHERE id = ? AND org = ?", u.at.UnixMilli(), string(c), string(u.org)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c, u := range used {
+		if _, newer := t.used[c]; !newer {
+			t.used[c] = u
+		}
+	}
+}
+
+func (t *touches) close() {
+	close(t.stop)
+	<-t.done
+}

@@ -1,0 +1,59 @@
+//go:build unix
+
+package sqlite
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"mooring/internal/errs"
+)
+
+// lockDir takes the lock of a data directory for as long as the file is open.
+// The system gives it free when the process ends, however it ends.
+func lockDir(path string) (*os.File, error) {
+	const op = "sqlite.lock"
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Unavailable, op, "the lock file of the data directory can't be opened")
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits an int
+		held := holder(f)
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errs.New(errs.Conflict, op, "the data directory is in use by "+held+": stop it, or choose another directory")
+		}
+		return nil, errs.Wrap(err, errs.Unavailable, op, "the data directory can't be locked")
+	}
+	if err := errors.Join(f.Truncate(0), writePid(f)); err != nil {
+		return nil, errors.Join(errs.Wrap(err, errs.Unavailable, op, "the lock file of the data directory can't be written"), f.Close())
+	}
+	return f, nil
+}
+
+func writePid(f *os.File) error {
+	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err
+}
+
+func holder(f *os.File) string {
+	b := make([]byte, 32)
+	n, _ := f.ReadAt(b, 0)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(b[:n]))); err == nil {
+		return "process " + strconv.Itoa(pid)
+	}
+	return "another process"
+}
+
+// syncDir makes the names of new files durable.
+func syncDir(dir string) error {
+	f, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	if err != nil {
+		return errs.Wrap(err, errs.Unavailable, "sqlite.open", "the data directory can't be opened")
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

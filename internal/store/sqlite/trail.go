@@ -1,0 +1,193 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"mooring/internal/audit"
+	"mooring/internal/errs"
+	"mooring/internal/event"
+	"mooring/internal/id"
+	"mooring/internal/outbox"
+	"mooring/internal/store"
+	"mooring/internal/store/internal/doc"
+)
+
+// moveOutbox writes what waits in a record to the trail and the events, within
+// the transaction that writes the record.
+func moveOutbox(t *tx, org id.Org, box outbox.Outbox) error {
+	if err := appendAudit(t, org, box.Audit); err != nil {
+		return err
+	}
+	return appendEvents(t, org, box.Events)
+}
+
+// nextSequence numbers what an organization appends, from 1. The number is
+// taken back with its transaction, so that there are no gaps.
+func nextSequence(t *tx, org id.Org, name string) (n int64, err error) {
+	_, err = t.row("INSERT INTO sequences (org, name, last) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last",
+		[]any{string(org), name}, &n)
+	return n, err
+}
+
+func appendAudit(t *tx, org id.Org, entries []audit.Entry) error {
+	for _, e := range entries {
+		var one int
+		if found, err := t.row("SELECT 1 FROM audit WHERE org = ? AND id = ?", []any{string(org), string(e.ID)}, &one); err != nil || found {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		n, err := nextSequence(t, org, "audit")
+		if err != nil {
+			return err
+		}
+		e.Org, e.Sequence = org, n
+		b, err := doc.Encode(e)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec("INSERT INTO audit (org, id, sequence, time, resource_type, resource, actor, action, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			string(org), string(e.ID), n, e.Time.UnixMilli(), e.ResourceType, e.ResourceID, e.Actor.ID, e.Action, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendEvents(t *tx, org id.Org, events []event.Event) error {
+	for _, e := range events {
+		var one int
+		if found, err := t.row("SELECT 1 FROM events WHERE org = ? AND id = ?", []any{string(org), string(e.ID)}, &one); err != nil || found {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		n, err := nextSequence(t, org, "events")
+		if err != nil {
+			return err
+		}
+		e.Org, e.Sequence = org, n
+		b, err := doc.Encode(e)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec("INSERT INTO events (org, id, sequence, doc) VALUES (?, ?, ?, ?)", string(org), string(e.ID), n, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type trail struct{ s *Store }
+
+var _ store.Audit = trail{}
+
+// Append implements store.Audit.
+func (a trail) Append(ctx context.Context, org id.Org, entries []audit.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	return a.s.w.write(ctx, "store.audit.append", interactive, func(t *tx) error { return appendAudit(t, org, entries) })
+}
+
+// Get implements store.Audit.
+func (a trail) Get(ctx context.Context, org id.Org, i id.Audit) (e audit.Entry, err error) {
+	found, err := documents[audit.Entry](ctx, a.s, "store.audit.get", "SELECT doc FROM audit WHERE org = ? AND id = ?", string(org), string(i))
+	if err == nil && len(found) == 0 {
+		err = errs.New(errs.NotFound, "store.audit.get", "no such audit entry")
+	}
+	if err != nil {
+		return e, err
+	}
+	return found[0], nil
+}
+
+// List implements store.Audit.
+func (a trail) List(ctx context.Context, org id.Org, f audit.Filter, skip, limit int) ([]audit.Entry, error) {
+	if skip < 0 || limit < 1 {
+		return nil, errs.New(errs.Invalid, "store.audit.list", "skip must not be negative and limit at least 1")
+	}
+	w := auditConditions(org, f)
+	return documents[audit.Entry](ctx, a.s, "store.audit.list", "SELECT doc FROM audit"+w.String()+
+		" ORDER BY time DESC, sequence DESC LIMIT ? OFFSET ?", append(w.args, limit, skip)...)
+}
+
+// Count implements store.Audit.
+func (a trail) Count(ctx context.Context, org id.Org, f audit.Filter) (int64, error) {
+	w := auditConditions(org, f)
+	return a.s.count(ctx, "store.audit.count", "SELECT count(*) FROM audit"+w.String(), w.args)
+}
+
+func auditConditions(org id.Org, f audit.Filter) *conditions {
+	w := &conditions{}
+	w.add("org = ?", string(org))
+	for _, eq := range []struct{ column, value string }{
+		{"resource_type = ?", f.ResourceType}, {"resource = ?", f.ResourceID}, {"actor = ?", f.ActorID}, {"action = ?", f.Action},
+	} {
+		if eq.value != "" {
+			w.add(eq.column, eq.value)
+		}
+	}
+	if !f.Start.IsZero() {
+		w.add("time >= ?", ceilMillis(f.Start))
+	}
+	if !f.End.IsZero() {
+		w.add("time < ?", ceilMillis(f.End))
+	}
+	return w
+}
+
+// ceilMillis is the first millisecond that is not before t, so that comparing
+// stored times, which were cut, with it is comparing them with t.
+func ceilMillis(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
+
+type events struct{ s *Store }
+
+var _ store.Events = events{}
+
+// Append implements store.Events.
+func (e events) Append(ctx context.Context, org id.Org, list []event.Event) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return e.s.w.write(ctx, "store.events.append", interactive, func(t *tx) error { return appendEvents(t, org, list) })
+}
+
+// List implements store.Events.
+func (e events) List(ctx context.Context, org id.Org, after int64, limit int) ([]event.Event, error) {
+	const op = "store.events.list"
+	if err := checkLimit(op, limit); err != nil {
+		return nil, err
+	}
+	return documents[event.Event](ctx, e.s, op, "SELECT doc FROM events WHERE org = ? AND sequence > ? ORDER BY sequence LIMIT ?", string(org), after, limit)
+}
+
+// documents decodes the first column of a query's rows.
+func documents[T any](ctx context.Context, s *Store, op, query string, args ...any) ([]T, error) {
+	var out []T
+	err := s.each(ctx, op, query, args, func(r *sql.Rows) error {
+		var b sql.RawBytes
+		if err := r.Scan(&b); err != nil {
+			return err
+		}
+		var v T
+		err := doc.Decode(b, &v)
+		out = append(out, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func checkLimit(op string, limit int) error {
+	if limit < 1 {
+		return errs.New(errs.Invalid, op, "limit must be at least 1")
+	}
+	return nil
+}
