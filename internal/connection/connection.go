@@ -49,6 +49,9 @@ type Connection struct {
 	LastError    *string    `bson:"last_error"`
 	Failures     int        `bson:"consecutive_failures"`
 	Evidence     []Evidence `bson:"evidence,omitempty"` // the counted failures since the last success, oldest first
+	// Settled are attempts that a success cleared although they did not begin
+	// before it, so that time alone could not keep them from counting again.
+	Settled []Settled `bson:"settled,omitempty"`
 
 	// CredentialsGeneration grows with each replacement of the configuration.
 	CredentialsGeneration int64      `bson:"credentials_generation"`
@@ -70,6 +73,7 @@ func (c *Connection) IsActive() bool { return c.Status == Active }
 // Evidence is one counted failure.
 type Evidence struct {
 	Attempt   string    `bson:"attempt"` // an attempt counts once
+	Began     time.Time `bson:"began"`
 	Time      time.Time `bson:"time"`
 	Source    string    `bson:"source"` // "check", "sync" or "test"
 	Scope     string    `bson:"scope"`
@@ -77,6 +81,12 @@ type Evidence struct {
 	Code      string    `bson:"code,omitempty"`
 	RequestID string    `bson:"request_id,omitempty"`
 	Message   string    `bson:"message"` // scrubbed, as in last_error
+}
+
+// Settled is an attempt that counted and was cleared.
+type Settled struct {
+	Attempt string    `bson:"attempt"`
+	Began   time.Time `bson:"began"`
 }
 
 // Filter selects connections of a list. Zero fields select all.
