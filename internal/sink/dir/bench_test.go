@@ -1,0 +1,57 @@
+package dir
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A page of small files, as a sync writes it: each file is staged, then all are
+// settled at once, then each is placed.
+func BenchmarkPage(b *testing.B) {
+	const files = 1000
+	content := strings.Repeat("x", 4096)
+	p := openPart(b, open(b, b.TempDir(), Options{}))
+	s := asSink(p)
+	for page := 0; b.Loop(); page++ {
+		for i := range files {
+			must(b, put(b, s, fmt.Sprintf("p%d-%d", page, i), content))
+		}
+		must(b, s.Settle(bg))
+		for i := range files {
+			must(b, s.Place(bg, fmt.Sprintf("p%d-%d", page, i), fmt.Sprintf("folder%d/sub/p%d-%d", i%10, page, i), 4096))
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/files, "ns/file")
+}
+
+func BenchmarkStage(b *testing.B) {
+	content := strings.Repeat("x", 4096)
+	s := asSink(openPart(b, open(b, b.TempDir(), Options{})))
+	for i := 0; b.Loop(); i++ {
+		must(b, put(b, s, fmt.Sprint("s", i), content))
+	}
+}
+
+func BenchmarkPlace(b *testing.B) {
+	s := asSink(openPart(b, open(b, b.TempDir(), Options{})))
+	must(b, put(b, s, "s", ""))
+	must(b, s.Place(bg, "s", "folder/sub/f0", 0))
+	for i := 0; b.Loop(); i++ {
+		must(b, s.Rename(bg, fmt.Sprint("folder/sub/f", i), fmt.Sprint("folder/sub/f", i+1), 0))
+	}
+}
+
+func BenchmarkStat(b *testing.B) {
+	s := asSink(openPart(b, open(b, b.TempDir(), Options{})))
+	const files = 1000
+	for i := range files {
+		must(b, put(b, s, "s", ""))
+		must(b, s.Place(bg, "s", fmt.Sprint("folder/sub/f", i), 0))
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err := s.Stat(bg, fmt.Sprint("folder/sub/f", i%files)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
