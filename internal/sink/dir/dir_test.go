@@ -118,6 +118,20 @@ func TestLayoutAndModes(t *testing.T) {
 	}
 }
 
+func TestFolderInTheWaySaysSo(t *testing.T) {
+	p := openPart(t, open(t, t.TempDir(), Options{}))
+	for _, name := range []string{"a/f", "b"} {
+		must(t, put(t, asSink(p), "s", "content"))
+		must(t, p.Place(bg, "s", name, 7))
+	}
+	must(t, put(t, asSink(p), "s", "content"))
+	for _, name := range []string{"a", "b/f"} {
+		if err := p.Place(bg, "s", name, 7); !errs.Is(err, errs.Corrupt) || !strings.Contains(errs.From(err).Message(), "folder stands") {
+			t.Errorf("place %s: %v", name, err)
+		}
+	}
+}
+
 func TestProbeFindsWhatLinuxHolds(t *testing.T) {
 	root := t.TempDir()
 	s, err := open(t, root, Options{}).Bucket(bg, aBucket)
