@@ -1,0 +1,117 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"mooring/internal/connection/config"
+	"mooring/internal/errs"
+	"mooring/internal/provider/driver"
+	"mooring/internal/secret"
+)
+
+// scrubber takes the secrets of one configuration out of texts.
+type scrubber struct{ secrets []secret.String }
+
+func newScrubber(c config.Config) scrubber { return scrubber{c.SecretList()} }
+
+func (s scrubber) text(t string) string { return config.Scrub(t, s.secrets) }
+
+// error makes an adapter's error fit to be shown: classified, with an Op, no
+// secret, and of the provider's own words only a code and a request id.
+func (s scrubber) error(err error, op string) error {
+	if err == nil {
+		return nil
+	}
+	var in *errs.Error
+	if !errors.As(err, &in) {
+		in = &errs.Error{Kind: errs.KindOf(err), Origin: errs.Provider, Msg: "the adapter failed"}
+		if in.Kind == errs.Canceled || errors.Is(err, context.DeadlineExceeded) {
+			in.Msg = "the operation was given up"
+		}
+	}
+	out := *in
+	out.Err = &cause{err: err, scrub: s}
+	if out.Op == "" {
+		out.Op = op
+	}
+	out.Op, out.Msg = s.text(out.Op), s.text(out.Msg)
+	out.Code = token(s.text(out.Code), 64)
+	out.RequestID = token(s.text(out.RequestID), 128)
+	out.Fields = nil
+	for _, f := range in.Fields {
+		f.Msg = s.text(f.Msg)
+		out.Fields = append(out.Fields, f)
+	}
+	return &out
+}
+
+// token keeps of a provider's code what a code may hold, so that no answer
+// brings sentences, markup or lines into our messages.
+func token(t string, most int) string {
+	t = strings.Map(func(r rune) rune {
+		if r > ' ' && r < 0x7f && !strings.ContainsRune("<>\"'`&\\(){}", r) {
+			return r
+		}
+		return -1
+	}, t)
+	return t[:min(len(t), most)]
+}
+
+// cause is the adapter's error below a scrubbed one: it can be asked what it is,
+// and prints nothing secret.
+type cause struct {
+	err   error
+	scrub scrubber
+}
+
+func (c *cause) Error() string { return c.scrub.text(c.err.Error()) }
+
+// Is keeps errors.Is at work for what callers ask about, without handing the
+// error itself out.
+func (c *cause) Is(target error) bool { return errors.Is(c.err, target) }
+
+// As finds what is not the adapter's *errs.Error, whose text is not scrubbed.
+func (c *cause) As(target any) bool {
+	if _, ours := target.(**errs.Error); ours {
+		return false
+	}
+	return errors.As(c.err, target)
+}
+
+func (s scrubber) report(r driver.Report) driver.Report {
+	r.Message = s.text(r.Message)
+	r.Details, _ = s.value(r.Details).(map[string]any)
+	return r
+}
+
+// value scrubs the texts in a value of a report.
+func (s scrubber) value(v any) any {
+	switch v := v.(type) {
+	case string:
+		return s.text(v)
+	case []string:
+		out := make([]string, len(v))
+		for i, t := range v {
+			out[i] = s.text(t)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, t := range v {
+			out[i] = s.value(t)
+		}
+		return out
+	case map[string]any:
+		if v == nil {
+			return v
+		}
+		out := make(map[string]any, len(v))
+		for k, t := range v {
+			out[k] = s.value(t)
+		}
+		return out
+	}
+	return v
+}
