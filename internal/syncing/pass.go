@@ -38,6 +38,7 @@ type Pass struct {
 	Bounds    []key.Key  `bson:"bounds,omitempty"`  // where the enumeration is split into shards
 	Run       id.Run     `bson:"run,omitempty"`     // that works on it: a run that was taken over changes it no more
 	Cursor    []byte     `bson:"cursor,omitempty"`  // once done, of a feed: where the next pass goes on
+	Absent    int64      `bson:"absent,omitempty"`  // absences, as judged
 	Expired   bool       `bson:"expired,omitempty"` // ended because its cursor was dead: the next pass enumerates anew
 	Suspect   string     `bson:"suspect,omitempty"` // why nothing was deleted
 	StartedAt time.Time  `bson:"started_at"`

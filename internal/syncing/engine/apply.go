@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"mooring/internal/bucket"
+	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/syncing"
+)
+
+// write makes a record true: it is inserted (the fence), then applied. The
+// caller holds r.mu, and has made durable what the record places.
+func (r *runner) write(ctx context.Context, sh *shard, rec *syncing.Record) error {
+	if err := r.Store.Pages().Append(ctx, r.org, *rec); err != nil {
+		if errs.Is(err, errs.AlreadyExists) {
+			return errLost
+		}
+		return err
+	}
+	r.step(StepAppended)
+	if err := r.apply(ctx, rec, false); err != nil {
+		return err
+	}
+	r.applied(rec)
+	return sh.doc.Fold(*rec)
+}
+
+// applied notes a record that can be dropped, and names that can be freed, once
+// the sink is durable.
+func (r *runner) applied(rec *syncing.Record) {
+	r.droppable = append(r.droppable, rec.ID)
+	r.freed = append(r.freed, rec.Freed...)
+}
+
+// apply does what a record says. Each part is idempotent, and so is their
+// sequence: again says that some of it may have been done before.
+func (r *runner) apply(ctx context.Context, rec *syncing.Record, again bool) error {
+	if len(rec.Place)+len(rec.Remove) > 0 {
+		r.dirty.Store(true)
+		if err := r.applyFiles(ctx, rec, again); err != nil {
+			return err
+		}
+		r.step(StepFiles)
+	}
+	if err := r.applyCatalogue(ctx, rec); err != nil {
+		return err
+	}
+	if err := r.applyNotes(ctx, rec); err != nil {
+		return err
+	}
+	if len(rec.Events) > 0 {
+		if err := r.Store.Events().Append(ctx, r.org, rec.Events); err != nil {
+			return err
+		}
+		r.step(StepEvents)
+	}
+	_, err := r.Store.Shards().Update(ctx, r.org, syncing.ShardID(rec.Pass, rec.Shard), func(s *syncing.Shard) error { return s.Fold(*rec) })
+	if err == nil {
+		r.step(StepFolded)
+	}
+	return err
+}
+
+// applyFiles places, renames and removes. When it is done again, what the
+// catalogue shows as done is left alone: a name that became free may have a new
+// owner.
+func (r *runner) applyFiles(ctx context.Context, rec *syncing.Record, again bool) error {
+	rows := map[id.Object]bucket.Object{}
+	if again {
+		ids := make([]id.Object, 0, len(rec.Put)+len(rec.Remove))
+		for i := range rec.Put {
+			ids = append(ids, rec.Put[i].ID)
+		}
+		for _, x := range rec.Remove {
+			ids = append(ids, x.Object)
+		}
+		var err error
+		if rows, err = r.Store.Catalogue().Lookup(ctx, r.org, r.bucket.ID, ids); err != nil {
+			return err
+		}
+	}
+	owners := owners(rec)
+	lost := make([]bool, len(rec.Place))
+	group, part := errgroup.WithContext(ctx)
+	group.SetLimit(filesAtOnce)
+	for i, p := range rec.Place {
+		row := rows[owners[p.Name]]
+		if again && p.Old != "" && row.Name == p.Name {
+			p.Old = "" // it has left its old name
+			if p.Staged == "" {
+				continue
+			}
+		}
+		group.Go(func() error {
+			err := r.placeOne(part, p)
+			if again && errs.Is(err, errs.Corrupt) {
+				lost[i], err = true, nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return ours(err, "placing a file failed")
+	}
+	for i, p := range rec.Place {
+		if lost[i] {
+			r.forget(rec, owners[p.Name])
+		}
+	}
+	return r.removeFiles(ctx, rec, func(x syncing.Removal) bool {
+		row, known := rows[x.Object]
+		return again && (!known || row.State != bucket.Present)
+	})
+}
+
+// removeFiles takes files away. Where their rows, and with them their names, go
+// too, the files are gone for good before.
+func (r *runner) removeFiles(ctx context.Context, rec *syncing.Record, leave func(syncing.Removal) bool) error {
+	rows := false
+	for _, x := range rec.Remove {
+		if leave(x) {
+			continue
+		}
+		if err := r.sink.Remove(ctx, x.Name); err != nil {
+			return ours(err, "removing a file failed")
+		}
+		rows = rows || x.Row
+	}
+	if !rows {
+		return nil
+	}
+	return ours(r.sink.Settle(ctx), "making the destination durable failed")
+}
+
+const filesAtOnce = 8
+
+// owners says which object of a record each name is for.
+func owners(rec *syncing.Record) map[string]id.Object {
+	out := make(map[string]id.Object, len(rec.Put))
+	for i := range rec.Put {
+		out[rec.Put[i].Name] = rec.Put[i].ID
+	}
+	return out
+}
+
+// placeOne gives one file its final name.
+func (r *runner) placeOne(ctx context.Context, p syncing.Placement) error {
+	if p.Staged == "" {
+		if err := r.sink.Rename(ctx, p.Old, p.Name, p.Size); err != nil {
+			return err
+		}
+		r.step(StepPlaced)
+		return nil
+	}
+	if err := r.sink.Place(ctx, p.Staged, p.Name, p.Size); err != nil {
+		return err
+	}
+	r.step(StepPlaced)
+	if p.Old != "" {
+		return r.sink.Remove(ctx, p.Old)
+	}
+	return nil
+}
+
+// forget lets the next pass transfer an object again whose content is nowhere,
+// by taking the version from its row.
+func (r *runner) forget(rec *syncing.Record, o id.Object) {
+	r.log.Warn("content of a page record is gone; it is transferred again", "object", string(o))
+	for i := range rec.Put {
+		if rec.Put[i].ID == o {
+			rec.Put[i].Version = ""
+		}
+	}
+}
+
+// replace does the placements of a record again whose other effects are in the
+// catalogue, and perhaps overtaken: only what still waits under its staging
+// name has to be done, and what a tombstone left. Names are freed only once the
+// record is dropped, so that no name here has a new owner.
+func (r *runner) replace(ctx context.Context, rec *syncing.Record) error {
+	for _, p := range rec.Place {
+		if _, err := r.sink.Stat(ctx, p.Name); p.Staged == "" && err == nil {
+			continue
+		}
+		err := r.placeOne(ctx, p)
+		if err != nil && !errs.Is(err, errs.Corrupt) {
+			return ours(err, "placing a file failed")
+		}
+	}
+	return r.removeFiles(ctx, rec, func(x syncing.Removal) bool { return x.Row })
+}
+
+func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error {
+	cat := r.Store.Catalogue()
+	if len(rec.Put) > 0 {
+		if err := cat.Upsert(ctx, r.org, rec.Bucket, rec.Put); err != nil {
+			return err
+		}
+		r.step(StepCatalogue)
+	}
+	if len(rec.Seen) > 0 {
+		if err := cat.MarkSeen(ctx, r.org, rec.Bucket, rec.Pass, rec.Seen); err != nil {
+			return err
+		}
+	}
+	var gone []id.Object
+	for _, x := range rec.Remove {
+		if x.Row {
+			gone = append(gone, x.Object)
+		}
+	}
+	if len(gone) > 0 {
+		if err := cat.Remove(ctx, r.org, rec.Bucket, gone); err != nil {
+			return err
+		}
+	}
+	if len(gone) > 0 {
+		r.step(StepRemoved)
+	}
+	return nil
+}
+
+// applyNotes applies absences, dead letters and changes to the folder tree.
+func (r *runner) applyNotes(ctx context.Context, rec *syncing.Record) error {
+	st := r.Store
+	if len(rec.Absent) > 0 {
+		if err := st.Absences().Note(ctx, r.org, r.sync.ID, rec.Pass, rec.Absent); err != nil {
+			return err
+		}
+	}
+	if len(rec.Settled) > 0 {
+		if err := st.Absences().Settle(ctx, r.org, r.sync.ID, rec.Pass, rec.Settled); err != nil {
+			return err
+		}
+	}
+	if len(rec.Dead) > 0 {
+		if err := st.DeadLetters().Put(ctx, r.org, rec.Dead); err != nil {
+			return err
+		}
+	}
+	if len(rec.Closed) > 0 {
+		if err := st.DeadLetters().Close(ctx, r.org, r.sync.ID, rec.Closed); err != nil {
+			return err
+		}
+	}
+	if len(rec.Tree) > 0 {
+		if err := st.Tree().Apply(ctx, r.org, r.sync.ID, rec.Tree); err != nil {
+			return err
+		}
+	}
+	if len(rec.Absent)+len(rec.Settled)+len(rec.Dead)+len(rec.Closed)+len(rec.Tree) > 0 {
+		r.step(StepNotes)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package engine
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"mooring/internal/bucket"
+	"mooring/internal/errs"
+	"mooring/internal/syncing"
+)
+
+// verdict on a listed item: work to do, or an outcome to count.
+type decision struct {
+	work    bool
+	act     action
+	outcome syncing.Outcome
+	reason  string
+}
+
+func counted(o syncing.Outcome, reason string) decision { return decision{outcome: o, reason: reason} }
+func doing(a action) decision                           { return decision{work: true, act: a} }
+
+// judgeItem decides what a listed item needs, without touching its content:
+// the version marks of the provider decide, never time alone.
+func (r *runner) judgeItem(t *trio) decision {
+	if rule, ok := r.match(*t.item); !ok {
+		return counted(syncing.Filtered, rule)
+	}
+	if t.item.Skip != "" {
+		return counted(syncing.Skipped, t.item.Skip)
+	}
+	o := t.object
+	same := o != nil && o.Version == t.item.Version && o.Version != ""
+	if same && o.State == bucket.Removed {
+		return counted(syncing.Skipped, reasonDeleted)
+	}
+	if r.blocks(t.letter, t.item.Version) {
+		return counted(syncing.Skipped, reasonDead)
+	}
+	if !same || o.State != bucket.Present || !t.intact {
+		return doing(transferred)
+	}
+	if o.Mapping != r.view.revision || o.Path != t.path || o.Sync != r.sync.ID {
+		return doing(updated)
+	}
+	return counted(syncing.Unchanged, "")
+}
+
+// decide judges an item and tells the builder. It reports false when the run
+// may transfer no more.
+func (r *runner) decide(b *builder, t *trio, after syncing.Position) (bool, error) {
+	d := r.judgeItem(t)
+	if !d.work {
+		b.count(d.outcome, d.reason, after)
+		return true, nil
+	}
+	return b.add(r.newWork(d.act, *t.item, t.path, t.object, t.letter), after)
+}
+
+// blocks reports whether an open dead letter keeps this version from being
+// tried. One that a mapping caused holds for that mapping only.
+func (r *runner) blocks(l *syncing.DeadLetter, version string) bool {
+	if l == nil || l.Status != syncing.DeadOpen || l.Version != version {
+		return false
+	}
+	if rev, ok := strings.CutPrefix(l.Code, mappingCode); ok {
+		return rev == strconv.FormatInt(r.view.revision, 10)
+	}
+	return true
+}
+
+// mappingCode begins the code of a dead letter that the mapping caused, and is
+// followed by the mapping's revision.
+const mappingCode = "mapping/"
+
+const fileLooks = 8 // at once
+
+// lookAtFiles notes which objects that look unchanged have their file.
+func (r *runner) lookAtFiles(ctx context.Context, chunk []trio) error {
+	group, ctx := errgroup.WithContext(ctx)
+	const part = 64
+	slots := make(chan struct{}, fileLooks)
+	for start := 0; start < len(chunk); start += part {
+		some := chunk[start:min(start+part, len(chunk))]
+		slots <- struct{}{}
+		group.Go(func() error {
+			defer func() { <-slots }()
+			for i := range some {
+				if err := r.lookAtFile(ctx, &some[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func (r *runner) lookAtFile(ctx context.Context, t *trio) error {
+	o := t.object
+	if t.item == nil || o == nil || o.State != bucket.Present || o.Version != t.item.Version {
+		return nil
+	}
+	size, err := r.sink.Stat(ctx, o.Name)
+	switch {
+	case errs.Is(err, errs.NotFound):
+		return nil
+	case err != nil:
+		return ours(err, "looking at the destination failed")
+	}
+	t.intact = size == o.Size
+	return nil
+}

@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"mooring/internal/errs"
+	"mooring/internal/syncing"
+)
+
+// conclude takes a pass whose shards have all ended to its end: judge the
+// absences once, act on them, done.
+func (r *runner) conclude(ctx context.Context) error {
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	shards, err := r.Store.Shards().OfPass(ctx, r.org, r.pass.ID)
+	if err != nil {
+		return err
+	}
+	if r.pass.State == syncing.Enumerating || r.pass.State == syncing.Judging {
+		if err := r.judge(ctx, shards); err != nil {
+			return err
+		}
+		r.step(StepJudged)
+	}
+	if r.pass.State == syncing.Deleting {
+		if err := r.deleteAbsent(ctx); err != nil {
+			return err
+		}
+		if r.cut.Load() {
+			return r.flush(ctx)
+		}
+		if err := r.flush(ctx); err != nil {
+			return err
+		}
+	}
+	return r.endPass(ctx, shards)
+}
+
+// judge decides, once, whether what is absent may be acted on.
+func (r *runner) judge(ctx context.Context, shards []syncing.Shard) error {
+	var absent, met int64
+	for _, s := range shards {
+		if !isEnumeration(s) {
+			continue
+		}
+		if !s.Ended {
+			return errs.New(errs.Internal, "sync.judge", "a pass is judged before its shards have ended")
+		}
+		absent += s.Absent
+		met += s.Ledger.Discovered
+	}
+	return r.minePass(ctx, func(p *syncing.Pass) error {
+		if p.State != syncing.Enumerating && p.State != syncing.Judging {
+			return nil
+		}
+		p.Absent = absent
+		if p.Suspect == "" {
+			p.Suspect = r.suspicion(p, absent, met)
+		}
+		p.State = syncing.Judging
+		if p.Suspect == "" && absent > 0 && r.sync.OnDelete != syncing.Ignore {
+			p.State = syncing.Deleting
+		}
+		return nil
+	})
+}
+
+// suspicion says why absences must not be believed, or "". Under policy ignore,
+// what was absent after the last pass is no news.
+func (r *runner) suspicion(p *syncing.Pass, absent, met int64) string {
+	known := p.Known
+	if r.sync.OnDelete == syncing.Ignore {
+		known, absent = known-r.sync.Absent, absent-r.sync.Absent
+	}
+	switch {
+	case absent <= 0 || known <= 0:
+		return ""
+	case p.Snapshot && met == 0:
+		return fmt.Sprintf("the listing was empty although %d objects are known: nothing was deleted", known)
+	case absent*100 > known*int64(r.sync.MaxDeletePercent):
+		return fmt.Sprintf("%d of %d known objects are gone, more than %d %%: nothing was deleted", absent, known, r.sync.MaxDeletePercent)
+	}
+	return ""
+}
+
+// noteIncomplete makes the pass suspect: its listing leaves something out. Any
+// shard may call it.
+func (r *runner) noteIncomplete(ctx context.Context) error {
+	if r.incomplete.Swap(true) {
+		return nil
+	}
+	_, err := r.updatePass(ctx, func(p *syncing.Pass) error {
+		p.Suspect = "the provider says that its listing is incomplete: nothing was deleted"
+		return nil
+	})
+	return err
+}
+
+// endPass marks the pass as done. Where a feed goes on is kept with it.
+func (r *runner) endPass(ctx context.Context, shards []syncing.Shard) error {
+	now := r.now()
+	err := r.minePass(ctx, func(p *syncing.Pass) error {
+		p.State, p.EndedAt = syncing.Done, &now
+		for _, s := range shards {
+			if isEnumeration(s) && s.Ended && r.feed {
+				p.Cursor = s.Position.Cursor
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		r.step(StepPassDone)
+	}
+	return err
+}
+
+// abandon ends a pass whose cursor is dead: the next run enumerates anew.
+func (r *runner) abandon(ctx context.Context) error {
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	r.log.Info("the change cursor is dead: the next run enumerates anew")
+	return r.expire(ctx)
+}
+
+// distrustOrder ends a pass whose listing broke its promise of order: the next
+// one is sorted on disk. Nothing that it noted is acted on.
+func (r *runner) distrustOrder(ctx context.Context) error {
+	if err := r.mine(ctx, func(s *syncing.Sync) error {
+		s.Unordered = true
+		return nil
+	}); err != nil {
+		return err
+	}
+	return r.expire(ctx)
+}
+
+// expire ends a pass before its time.
+func (r *runner) expire(ctx context.Context) error {
+	now := r.now()
+	err := r.minePass(ctx, func(p *syncing.Pass) error {
+		p.State, p.EndedAt, p.Expired = syncing.Done, &now, true
+		return nil
+	})
+	if err == nil {
+		r.step(StepPassDone)
+	}
+	return err
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"context"
+	"strings"
+
+	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/syncing"
+)
+
+// recover redoes and closes what an earlier run of the sync left behind. After
+// it, no record waits, no other worker can append one, and the run that the
+// sync names is closed and folded.
+func (r *runner) recover(ctx context.Context) error {
+	r.run.ID = id.NewRun()
+	if err := r.redo(ctx); err != nil {
+		return err
+	}
+	if r.sync.CurrentRun == "" {
+		return nil
+	}
+	prev, err := r.Store.Runs().Get(ctx, r.org, r.sync.CurrentRun)
+	if errs.Is(err, errs.NotFound) {
+		return nil // removed by retention, long closed
+	}
+	if err != nil {
+		return err
+	}
+	open := prev.Status == syncing.RunInProgress
+	if open {
+		if err := r.fence(ctx, prev); err != nil {
+			return err
+		}
+	}
+	if open || prev.Status != syncing.RunCompleted {
+		if err := r.sweep(ctx); err != nil {
+			return err
+		}
+	}
+	if open || r.sync.FoldedRun != prev.ID {
+		if err := r.closePrevious(ctx, prev); err != nil {
+			return err
+		}
+	}
+	r.prev = prev
+	r.step(StepRecovered)
+	return nil
+}
+
+// redo applies every record that waits, in order, and makes it durable.
+func (r *runner) redo(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for after := ""; ; {
+		const few = 4 // records may be large
+		records, err := r.Store.Pages().Pending(ctx, r.org, r.sync.ID, after, few)
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			rec := &records[i]
+			if err := r.redoRecord(ctx, rec); err != nil {
+				return err
+			}
+			after = rec.ID
+			r.step(StepRedone)
+		}
+		if len(records) < few {
+			break
+		}
+	}
+	return r.settle(ctx, 1)
+}
+
+// redoRecord does a record again. Of one that is applied already only the
+// placements may have been lost, with the power; the catalogue holds the rest,
+// and perhaps what came later.
+func (r *runner) redoRecord(ctx context.Context, rec *syncing.Record) error {
+	shard, err := r.Store.Shards().Get(ctx, r.org, syncing.ShardID(rec.Pass, rec.Shard))
+	switch {
+	case errs.Is(err, errs.NotFound) || err == nil && rec.Seq <= shard.Applied:
+		err = r.replace(ctx, rec)
+	case err == nil:
+		err = r.apply(ctx, rec, true)
+	}
+	if err != nil {
+		return err
+	}
+	r.dirty.Store(true)
+	r.applied(rec)
+	return nil
+}
+
+// fence makes sure that the worker that had the sync before, should it still
+// live, can neither append a record nor move the pass on. Its content may then
+// be swept.
+func (r *runner) fence(ctx context.Context, prev syncing.Run) error {
+	if r.sync.CurrentPass == "" {
+		return nil
+	}
+	p, err := r.Store.Passes().Update(ctx, r.org, r.sync.CurrentPass, func(p *syncing.Pass) error {
+		p.Run = r.run.ID
+		return nil
+	})
+	if errs.Is(err, errs.NotFound) {
+		return nil // it was killed before it made the pass: nobody can have appended
+	}
+	if err != nil || p.State == syncing.Done {
+		return err
+	}
+	r.pass = p
+	if err := r.ensureShards(ctx); err != nil {
+		return err
+	}
+	shards, err := r.Store.Shards().OfPass(ctx, r.org, p.ID)
+	if err != nil {
+		return err
+	}
+	for _, s := range shards {
+		if err := r.fenceShard(ctx, s, prev.ID); err != nil {
+			return err
+		}
+	}
+	r.step(StepFenced)
+	return nil
+}
+
+// fenceShard takes the next number of a shard. If the other worker was faster,
+// its record is redone first.
+func (r *runner) fenceShard(ctx context.Context, s syncing.Shard, prev id.Run) error {
+	for !s.Ended {
+		rec := syncing.Record{
+			ID: syncing.RecordID(s.Pass, s.Name, s.Applied+1), Org: r.org, Sync: r.sync.ID, Bucket: r.bucket.ID, Pass: s.Pass, Shard: s.Name,
+			Seq: s.Applied + 1, Run: prev, Fence: r.lease.Fence, Next: s.Position, At: r.now(),
+		}
+		err := r.Store.Pages().Append(ctx, r.org, rec)
+		if err != nil && !errs.Is(err, errs.AlreadyExists) {
+			return err
+		}
+		if redoErr := r.redo(ctx); redoErr != nil || err == nil {
+			return redoErr
+		}
+		if s, err = r.Store.Shards().Get(ctx, r.org, s.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sweep deletes what the sync staged and no record names: after redo, all of it
+// but what this run has staged.
+func (r *runner) sweep(ctx context.Context) error {
+	all, own := string(r.sync.ID)+"-", r.stagingPrefix()
+	err := r.sink.Sweep(ctx, func(staged string) bool {
+		return !strings.HasPrefix(staged, all) || strings.HasPrefix(staged, own)
+	})
+	return ours(err, "removing what an earlier run had staged failed")
+}
+
+// closePrevious gives a run that was killed its final ledger, and folds it.
+func (r *runner) closePrevious(ctx context.Context, prev syncing.Run) error {
+	var cause error
+	if prev.Status == syncing.RunInProgress {
+		c := closing{status: syncing.RunCanceled, reason: "the run was killed or its worker lost; the next one goes on where it was", pass: r.pass}
+		if r.sync.CurrentPass != "" && prev.Kind != syncing.KindVerify {
+			var err error
+			if c.pass, err = r.Store.Passes().Get(ctx, r.org, r.sync.CurrentPass); err != nil && !errs.Is(err, errs.NotFound) {
+				return err
+			}
+			if c.pass.State == syncing.Done {
+				c.status, c.reason = syncing.RunCompleted, ""
+			}
+		}
+		closed, err := r.closeRun(ctx, prev, c)
+		if err != nil {
+			return err
+		}
+		prev = closed
+	}
+	if prev.Status == syncing.RunFailed {
+		cause = &errs.Error{Kind: errs.ParseKind(prev.ErrorKind), Msg: prev.Reason}
+	}
+	return r.foldRun(ctx, prev, cause)
+}

@@ -1,0 +1,241 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mooring/internal/bucket"
+	"mooring/internal/connection"
+	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/key"
+	"mooring/internal/provider/driver"
+	"mooring/internal/sink"
+	"mooring/internal/store"
+	"mooring/internal/syncing"
+)
+
+// runner is one run.
+type runner struct {
+	*Engine
+	log    *slog.Logger
+	limits Limits
+	org    id.Org
+	worker id.Worker
+	lease  store.Lease
+
+	sync   syncing.Sync // as it was when the run began
+	bucket bucket.Bucket
+	conn   connection.Connection
+	run    syncing.Run
+	prev   syncing.Run // the run before, if it is known
+	pass   syncing.Pass
+	src    Source
+	sink   sink.Sink
+	view   view // filters and mapping
+
+	pool *pool
+	left atomic.Int64 // transfers that the run may still attempt
+	cut  atomic.Bool  // the run stopped at its limit of transfers
+	feed bool         // the pages are a feed's: where the last one ends, the next pass goes on
+	kept string       // what the delete phase has to say
+
+	incomplete atomic.Bool  // noted in the pass
+	staged     atomic.Int64 // staging names given
+
+	mu        sync.Mutex // serializes commits
+	dirty     atomic.Bool
+	droppable []string          // records that are applied and wait for the sink
+	freed     []key.Key         // reservations that go with them
+	folders   map[string]string // names of folders by their path, as far as known
+	marking   bool              // an unordered enumeration notes in objects that it met them
+}
+
+// finalGrace bounds what a run writes to close itself after it was stopped.
+const finalGrace = 15 * time.Second
+
+// errLost says that somebody else works on the sync: this run writes nothing more.
+var errLost = errs.New(errs.Conflict, "sync.run", "another worker has taken the sync over")
+
+// Run executes one run of a sync whose lease the caller holds and renews. A run
+// that ends early because ctx does is CANCELED and can be resumed. The error
+// says why a run did not end well; what followed for the sync is stored then,
+// but for a Conflict: the sync or its connection was not ready, or somebody
+// else has taken it over.
+func (e *Engine) Run(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker) (syncing.Run, error) {
+	r := &runner{
+		Engine: e, org: org, worker: w, lease: l, limits: e.Limits.withDefaults(), folders: map[string]string{},
+		log: e.Log.With("sync", string(s), "organization", string(org)),
+	}
+	if err := r.load(ctx, s); err != nil {
+		return syncing.Run{}, err
+	}
+	if err := r.recover(ctx); err != nil {
+		return syncing.Run{}, err
+	}
+	if err := r.begin(ctx); err != nil {
+		return syncing.Run{}, err
+	}
+	err := r.work(ctx)
+	return r.finish(ctx, err)
+}
+
+// load reads what the run is about and whether it may start.
+func (r *runner) load(ctx context.Context, s id.Sync) error {
+	var err error
+	if r.sync, err = r.Store.Syncs().Get(ctx, r.org, s); err != nil {
+		return err
+	}
+	if err := r.sync.Runnable(); err != nil {
+		return err
+	}
+	if r.conn, err = r.Store.Connections().Get(ctx, r.org, r.sync.Connection); err != nil {
+		return err
+	}
+	if r.bucket, err = r.Store.Buckets().Get(ctx, r.org, r.sync.Bucket); err != nil {
+		return err
+	}
+	if r.conn.Status != connection.Active || r.bucket.Status != bucket.Active {
+		_, err := r.Store.Syncs().Update(ctx, r.org, s, func(s *syncing.Sync) error {
+			s.WaitForConnection(r.now())
+			return nil
+		})
+		if err == nil && r.bucket.Status != bucket.Active {
+			err = errs.New(errs.Conflict, "sync.run", "the bucket is being deleted")
+		}
+		if err == nil {
+			err = ErrConnectionNotActive
+		}
+		return err
+	}
+	r.sink, err = r.Sinks(ctx, r.bucket)
+	return err
+}
+
+// work does everything between the begin and the end of the run.
+func (r *runner) work(ctx context.Context) error {
+	var err error
+	if r.src, err = r.Open(ctx, r.org, r.sync.Connection); err != nil {
+		return err
+	}
+	defer func() { _ = r.src.Close() }()
+	if r.view, err = newView(r.sync); err != nil {
+		return err
+	}
+	r.pool = newPool(r.limits.Transfers, r.limits.BytesInFlight)
+	r.left.Store(r.sync.MaxObjectsPerRun)
+	if err := r.findPass(ctx); err != nil {
+		return err
+	}
+	if r.pass.State == syncing.Enumerating {
+		if err := r.enumerate(ctx); err != nil {
+			return err
+		}
+	}
+	if r.cut.Load() || r.pass.State == syncing.Done {
+		return r.flush(ctx)
+	}
+	return r.conclude(ctx)
+}
+
+// enumerate works the retries and every shard that has not ended.
+func (r *runner) enumerate(ctx context.Context) error {
+	if err := r.retryLetters(ctx); err != nil {
+		return err
+	}
+	err := r.workShards(ctx)
+	if errs.Is(err, errs.CursorExpired) {
+		return r.abandon(ctx)
+	}
+	return err
+}
+
+// scope is what the run enumerates, whole.
+func (r *runner) scope() driver.Scope {
+	return driver.Scope{Path: r.sync.SourcePath, Unordered: r.sync.Unordered}
+}
+
+// takeTransfer counts an attempted transfer against the run's limit.
+func (r *runner) takeTransfer() bool {
+	if r.sync.MaxObjectsPerRun <= 0 {
+		return true
+	}
+	if r.left.Add(-1) >= 0 {
+		return true
+	}
+	r.cut.Store(true)
+	return false
+}
+
+// mine changes the sync, unless somebody else has taken it over.
+func (r *runner) mine(ctx context.Context, change func(*syncing.Sync) error) error {
+	s, err := r.Store.Syncs().Update(ctx, r.org, r.sync.ID, func(s *syncing.Sync) error {
+		if s.CurrentRun != r.run.ID {
+			return errLost
+		}
+		return change(s)
+	})
+	if err == nil {
+		r.sync = s
+	}
+	return err
+}
+
+// minePass changes the pass, likewise.
+func (r *runner) minePass(ctx context.Context, change func(*syncing.Pass) error) error {
+	p, err := r.updatePass(ctx, change)
+	if err == nil {
+		r.pass = p
+	}
+	return err
+}
+
+// updatePass is minePass for those who work beside others: r.pass stays as it is.
+func (r *runner) updatePass(ctx context.Context, change func(*syncing.Pass) error) (syncing.Pass, error) {
+	return r.Store.Passes().Update(ctx, r.org, r.pass.ID, func(p *syncing.Pass) error {
+		if p.Run != r.run.ID {
+			return errLost
+		}
+		p.UpdatedAt = r.now()
+		return change(p)
+	})
+}
+
+// flush makes everything applied so far durable and drops its records.
+func (r *runner) flush(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.settle(ctx, 1)
+}
+
+// settle makes the sink durable, if anything has changed, and drops applied
+// records once there are enough of them or they have lost their reason. The
+// caller holds r.mu.
+func (r *runner) settle(ctx context.Context, enough int) error {
+	settled := r.dirty.Swap(false)
+	if settled {
+		if err := r.sink.Settle(ctx); err != nil {
+			r.dirty.Store(true)
+			return ours(err, "making the destination durable failed")
+		}
+		r.step(StepSettled)
+	}
+	if len(r.droppable) == 0 || !settled && len(r.droppable) < enough {
+		return nil
+	}
+	if len(r.freed) > 0 {
+		if err := r.Store.Catalogue().Release(ctx, r.org, r.bucket.ID, r.freed); err != nil {
+			return err
+		}
+		r.freed = nil
+	}
+	if err := r.Store.Pages().Drop(ctx, r.org, r.sync.ID, r.droppable); err != nil {
+		return err
+	}
+	r.droppable = nil
+	r.step(StepDropped)
+	return nil
+}
