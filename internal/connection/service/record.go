@@ -1,0 +1,110 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"mooring/internal/connection"
+	"mooring/internal/connection/config"
+	"mooring/internal/errs"
+	"mooring/internal/id"
+)
+
+// OpenConfig opens a connection's configuration for work on our own initiative,
+// with the generation that attempts with it are to be reported with. It is
+// errs.Conflict while the connection is suspended, and once it is archived.
+// The secrets in it are for the moment of use: open it anew for each run.
+func (s *Service) OpenConfig(ctx context.Context, org id.Org, conn id.Connection) (config.Config, int64, error) {
+	c, err := s.d.Connections.Get(ctx, org, conn)
+	if err != nil {
+		return config.Config{}, 0, err
+	}
+	if err := connection.Usable(&c, "be used"); err != nil {
+		return config.Config{}, 0, err
+	}
+	opened, err := s.open(ctx, &c)
+	return opened, c.CredentialsGeneration, err
+}
+
+// Check probes a connection on our own initiative and takes note of what it
+// finds. attempt names the check: of several workers that make the same one,
+// one counts; "" makes a name. It is errs.Conflict while the connection is
+// suspended, and once it is archived. A refusal is a result, not an error.
+func (s *Service) Check(ctx context.Context, org id.Org, conn id.Connection, attempt string) (TestResult, error) {
+	opened, generation, err := s.OpenConfig(ctx, org, conn)
+	if err != nil {
+		return TestResult{}, err
+	}
+	o, err := s.probe(ctx, opened, connection.SourceCheck, generation)
+	if err != nil {
+		return TestResult{}, err
+	}
+	if attempt != "" {
+		o.attempt.ID = attempt
+	}
+	_, err = s.settle(ctx, org, conn, o, o.attempt)
+	return o.result, err
+}
+
+// RecordSuccess takes note of an attempt that succeeded, and that the
+// connection was used.
+func (s *Service) RecordSuccess(ctx context.Context, org id.Org, conn id.Connection, a connection.Attempt) error {
+	if _, err := s.settle(ctx, org, conn, outcome{result: TestResult{Success: true}}, a); err != nil {
+		return err
+	}
+	return s.Touch(ctx, org, conn)
+}
+
+// RecordFailure takes note of an attempt that failed with cause and reports
+// whether it counted. Any error may be given: what speaks not against the whole
+// connection changes nothing. When a sync met anything but a refused
+// credential, a check made at once decides, and is taken note of.
+func (s *Service) RecordFailure(ctx context.Context, org id.Org, conn id.Connection, a connection.Attempt, cause error) (counted bool, err error) {
+	c, err := s.d.Connections.Get(ctx, org, conn)
+	if err != nil {
+		return false, err
+	}
+	fault := connection.FaultOf(cause, nil)
+	if a.Source == connection.SourceSync && !fault.Countable() || connection.Usable(&c, "") != nil || a.Generation != c.CredentialsGeneration {
+		return false, nil
+	}
+	opened, err := s.open(ctx, &c)
+	if err != nil {
+		return false, err
+	}
+	o := outcome{fault: connection.FaultOf(explain(opened, cause), opened.SecretList())}
+	if a.Source == connection.SourceSync && fault.Kind != errs.Unauthenticated {
+		if c.Status != connection.Active {
+			return false, nil
+		}
+		if o, err = s.probe(ctx, opened, connection.SourceCheck, a.Generation); err != nil {
+			return false, err
+		}
+		if o.result.Success {
+			_, err = s.settle(ctx, org, conn, o, o.attempt)
+			return false, err
+		}
+		o.fault.Confirmed = true
+	} else if fault.Countable() && fault.Kind == errs.Unavailable && s.d.Isolated != nil {
+		o.fault.Isolated = s.d.Isolated(ctx)
+	}
+	return s.settle(ctx, org, conn, o, a)
+}
+
+// settle applies an outcome as that of the attempt a.
+func (s *Service) settle(ctx context.Context, org id.Org, conn id.Connection, o outcome, a connection.Attempt) (counted bool, err error) {
+	now := s.d.Now()
+	_, err = s.d.Connections.Update(ctx, org, conn, func(cur *connection.Connection) error {
+		counted = o.settle(cur, a, now)
+		return nil
+	})
+	return counted && err == nil, err
+}
+
+func (o outcome) settle(c *connection.Connection, a connection.Attempt, now time.Time) (counted bool) {
+	if o.result.Success {
+		connection.Success(c, a, now)
+		return false
+	}
+	return connection.Failure(c, a, o.fault, now)
+}
