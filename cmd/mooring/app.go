@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"mooring/csfle"
+	accessservice "mooring/internal/access/service"
+	"mooring/internal/api"
+	"mooring/internal/bucket"
+	bucketservice "mooring/internal/bucket/service"
+	"mooring/internal/config"
+	"mooring/internal/connection"
+	connectionconfig "mooring/internal/connection/config"
+	connectionservice "mooring/internal/connection/service"
+	"mooring/internal/errs"
+	"mooring/internal/health"
+	"mooring/internal/id"
+	"mooring/internal/outbound"
+	"mooring/internal/provider"
+	"mooring/internal/provider/all"
+	"mooring/internal/provider/driver"
+	"mooring/internal/sink"
+	"mooring/internal/sink/dir"
+	"mooring/internal/store/sqlite"
+	"mooring/internal/store/system"
+	"mooring/internal/syncing/engine"
+	syncingservice "mooring/internal/syncing/service"
+	"mooring/internal/worker"
+)
+
+// app is a process on a data directory: every part, wired.
+type app struct {
+	settings    *config.Server
+	log         *slog.Logger
+	store       *sqlite.Store
+	system      system.System
+	guard       *outbound.Guard
+	access      *accessservice.Service
+	connections *connectionservice.Service
+	worker      *worker.Worker
+	monitor     *health.Monitor
+	handler     http.Handler
+	first       id.Org // whose admin key is in admin.key
+}
+
+// openApp opens a data directory and wires what works on it. A new one gets its
+// master key, organization and admin key.
+func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ *app, err error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	a := &app{settings: settings, log: log}
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	if a.store, err = sqlite.Open(ctx, sqlite.Options{Dir: settings.DataDir}); err != nil {
+		return nil, err
+	}
+	a.system = a.store.System()
+	key, err := masterKey(ctx, a.system, settings.MasterKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	a.guard = outbound.New(outbound.Options{AllowNetworks: settings.Networks(), Proxy: settings.Proxy()})
+	a.access = &accessservice.Service{Store: a.store, System: a.system, Now: time.Now}
+	a.wireConnections(csfle.NewSealer(csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})))
+	if err := a.wireSyncs(); err != nil {
+		return nil, err
+	}
+	return a, a.found(ctx)
+}
+
+// found makes the first organization of a new store, or finds it.
+func (a *app) found(ctx context.Context) error {
+	orgs, err := a.system.Organizations(ctx, "", 1)
+	if err != nil {
+		return err
+	}
+	if len(orgs) > 0 {
+		a.first = orgs[0].ID
+		return nil
+	}
+	f, err := a.access.Found(ctx, "default", "admin@localhost.invalid", a.keepFirst)
+	a.first = f.Organization.ID
+	return err
+}
+
+// sources opens connections' configurations through the one guarded transport
+// and the budgets that all of this process share.
+func (a *app) sources() func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
+	deps := provider.Deps{Registry: all.Registry(), Options: driver.Options{Transport: a.guard, OwnIdentity: ambient{}, Now: time.Now}, Budgets: provider.NewBudgets(0)}
+	return func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
+		return provider.Open(ctx, name, c, deps)
+	}
+}
+
+func (a *app) wireConnections(sealer *csfle.Sealer) {
+	open := a.sources()
+	a.connections = connectionservice.New(connectionservice.Deps{
+		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer,
+		Opener: connectionservice.OpenerFunc(func(ctx context.Context, name string, c connectionconfig.Config) (connectionservice.Prober, error) {
+			return open(ctx, name, c)
+		}),
+		Shared: func(ctx context.Context) (bool, error) {
+			orgs, err := a.system.Organizations(ctx, "", 2)
+			return len(orgs) > 1, err
+		},
+		RetainCredentials: a.settings.Retain,
+	})
+	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Log: a.log, Now: time.Now}
+}
+
+func (a *app) wireSyncs() error {
+	folder, err := dir.New(a.settings.Destination, dir.Options{})
+	if err != nil {
+		return err
+	}
+	open := a.sources()
+	buckets := &bucketservice.Service{Store: a.store, Destinations: map[string]sink.Destination{bucketservice.DefaultDestination: folder}, Now: time.Now}
+	eng := &engine.Engine{
+		Store: a.store, Now: time.Now, Log: a.log, Health: reporter{a.connections, a.log}, Scratch: a.settings.DataDir,
+		Open: func(ctx context.Context, org id.Org, c id.Connection) (engine.Source, error) {
+			opened, _, err := a.connections.OpenConfig(ctx, org, c)
+			if err != nil {
+				return nil, err
+			}
+			src, err := open(ctx, opened.Provider, opened)
+			return source{src}, err
+		},
+		Sinks: func(ctx context.Context, b bucket.Bucket) (sink.Sink, error) { return buckets.Sink(ctx, b) },
+	}
+	a.worker = (&worker.Worker{
+		Store: a.store, System: a.system, Runner: eng, Buckets: buckets, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
+	}).Init()
+	syncs := &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt}
+	a.handler = api.New(api.Server{
+		Access: a.access, Connections: a.connections, Buckets: buckets, Syncs: syncs, Engine: eng, Store: a.store, Log: a.log,
+		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
+	})
+	return nil
+}
+
+func providers() (names []string) {
+	for name := range all.Registry() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// work runs what is due until ctx ends.
+func (a *app) work(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { a.worker.Run(ctx) })
+	running.Go(func() { a.monitor.Run(ctx) })
+	running.Wait()
+}
+
+func (a *app) close() {
+	if a.guard != nil {
+		a.guard.Close()
+	}
+	if a.store == nil {
+		return
+	}
+	_ = os.Remove(filepath.Join(a.settings.DataDir, socketName))
+	if err := a.store.Close(); err != nil {
+		a.log.Error("closing the store", "error", err)
+	}
+}
+
+// checker lets the monitor check through the connections' service.
+type checker struct{ connections *connectionservice.Service }
+
+func (c checker) Check(ctx context.Context, org id.Org, conn id.Connection) error {
+	result, err := c.connections.Check(ctx, org, conn, "")
+	if err == nil && !result.Success {
+		err = errs.New(errs.Unavailable, "check", result.Message)
+	}
+	return err
+}
+
+// reporter tells a connection how the syncs that used it fared.
+type reporter struct {
+	connections *connectionservice.Service
+	log         *slog.Logger
+}
+
+func attempt(a engine.Attempt) connection.Attempt {
+	return connection.Attempt{ID: a.ID, Began: a.Began, Generation: a.CredentialsGeneration, Source: connection.SourceSync}
+}
+
+func (r reporter) SyncFailed(ctx context.Context, org id.Org, c id.Connection, a engine.Attempt, cause error) {
+	_, err := r.connections.RecordFailure(ctx, org, c, attempt(a), cause)
+	r.complain(c, err)
+}
+
+func (r reporter) SyncSucceeded(ctx context.Context, org id.Org, c id.Connection, a engine.Attempt) {
+	r.complain(c, r.connections.RecordSuccess(ctx, org, c, attempt(a)))
+}
+
+func (r reporter) complain(c id.Connection, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.log.Error("recording how a sync fared with its connection", "connection", c, "error", err)
+	}
+}
