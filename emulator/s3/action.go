@@ -126,38 +126,40 @@ func ExpireSession() Action {
 	return Action{"ExpireSession", func(x *exchange) { x.s.ExpireSession(x.entry.AccessKey) }}
 }
 
-// Delay waits before the request is looked at, on the real clock, or until the
-// client gives up or the server is closed.
+// Delay waits before the request is looked at, on the real clock. If the client
+// gives up or the server is closed meanwhile, there is no answer.
 func Delay(d time.Duration) Action {
 	return Action{"Delay", func(x *exchange) {
 		t := time.NewTimer(d)
 		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-x.r.Context().Done():
-		case <-x.s.closed:
-		}
+		hold(x, t.C)
 	}}
 }
 
-// Wait holds the request until the channel is closed or has a value, the client
-// gives up or the server is closed.
+// Wait holds the request until the channel is closed or has a value. If the client
+// gives up or the server is closed meanwhile, there is no answer.
 func Wait(until <-chan struct{}) Action {
-	return Action{"Wait", func(x *exchange) {
-		select {
-		case <-until:
-		case <-x.r.Context().Done():
-		case <-x.s.closed:
-		}
-	}}
+	return Action{"Wait", func(x *exchange) { hold(x, until) }}
 }
 
-// Drop breaks the connection without an answer.
+func hold[T any](x *exchange, until <-chan T) {
+	select {
+	case <-until:
+	case <-x.r.Context().Done():
+		x.plan.drop = true
+	case <-x.s.closed:
+		x.plan.drop = true
+	}
+}
+
+// Drop breaks the connection without an answer. On a connection that it has used
+// before, Go's client then silently repeats a request that may be repeated: to see
+// the failure, drop it more often or use a new connection.
 func Drop() Action { return Action{"Drop", func(x *exchange) { x.plan.drop = true }} }
 
 // ResetAfter breaks the connection with a reset when n bytes of the body have
 // been sent. The client may see fewer: a reset discards what it has not yet read.
-// A body that is shorter than n is not affected.
+// A body of no more than n bytes is not affected.
 func ResetAfter(n int64) Action {
 	return Action{"ResetAfter", func(x *exchange) {
 		x.plan.breaks, x.plan.cut, x.plan.resets = true, n, true
@@ -165,7 +167,8 @@ func ResetAfter(n int64) Action {
 }
 
 // ShortBody closes the connection when n bytes of the body have been sent,
-// however many Content-Length says. The client sees exactly these.
+// however many Content-Length says. The client sees exactly these. A body of no
+// more than n bytes is not affected.
 func ShortBody(n int64) Action {
 	return Action{"ShortBody", func(x *exchange) { x.plan.breaks, x.plan.cut = true, n }}
 }

@@ -2,6 +2,8 @@ package s3_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"mooring/emulator/s3"
@@ -41,6 +44,7 @@ func TestCredentialsAreVerified(t *testing.T) {
 		"wrong secret":              {login{id: "AKIAPLAIN", secret: "wrong"}, "SignatureDoesNotMatch", 403},
 		"wrong secret, right token": {login{id: "ASIATEMP", secret: "wrong", token: "token"}, "SignatureDoesNotMatch", 403},
 		"unknown token":             {login{id: "ASIATEMP", secret: "temp", token: "bogus"}, "InvalidToken", 400},
+		"unknown key and token":     {login{id: "AKIANOBODY", secret: "x", token: "bogus"}, "InvalidToken", 400},
 		"another session's token":   {login{id: "ASIATEMP", secret: "temp", token: "other-token"}, "InvalidToken", 400},
 		"token on a plain key":      {login{id: "AKIAPLAIN", secret: "plain", token: "token"}, "InvalidToken", 400},
 		"session without its token": {login{id: "ASIATEMP", secret: "temp"}, "InvalidAccessKeyId", 403},
@@ -211,7 +215,7 @@ func TestHandlerWithoutListeningAndVirtualHosts(t *testing.T) {
 	srv := s3.New(s3.Options{Domain: "s3.test", Region: "auto"})
 	defer srv.Close()
 	must(t, srv.CreateBucket("data"))
-	put(t, srv, "a/../b", "content")
+	put(t, srv, "a/../b/", "content")
 	if srv.URL() != "" {
 		t.Fatalf("URL is %q", srv.URL())
 	}
@@ -227,15 +231,15 @@ func TestHandlerWithoutListeningAndVirtualHosts(t *testing.T) {
 		BaseEndpoint: aws.String("http://s3.test"), Region: "auto", Credentials: login{},
 		HTTPClient: &http.Client{Transport: dial}, RetryMaxAttempts: 1,
 	})
-	if got, err := read(c, "a/../b"); err != nil || got != "content" {
+	if got, err := read(c, "a/../b/"); err != nil || got != "content" {
 		t.Fatalf("%q, %v", got, err)
 	}
-	if e := srv.Requests()[0]; e.Bucket != "data" || e.Key != "a/../b" {
+	if e := srv.Requests()[0]; e.Bucket != "data" || e.Key != "a/../b/" {
 		t.Fatalf("%+v", e)
 	}
 	_, err = c.PutObject(context.Background(), &sdk.PutObjectInput{Bucket: aws.String("data"), Key: aws.String("c"), Body: strings.NewReader("new")})
 	must(t, err)
-	equal(t, mustKeys(t, srv), []string{"a/../b", "c"})
+	equal(t, mustKeys(t, srv), []string{"a/../b/", "c"})
 }
 
 func mustKeys(t testing.TB, srv *s3.Server) []string {
@@ -243,4 +247,46 @@ func mustKeys(t testing.TB, srv *s3.Server) []string {
 	keys, err := srv.Keys("data")
 	must(t, err)
 	return keys
+}
+
+// signedAt sends a request that is signed by hand, for a service and a time.
+func signedAt(t *testing.T, srv *s3.Server, method, path, form, service string, at time.Time) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, srv.URL()+path, strings.NewReader(form))
+	must(t, err)
+	hash := fmt.Sprintf("%x", sha256.Sum256([]byte(form)))
+	r.Header.Set("X-Amz-Content-Sha256", hash)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	creds := aws.Credentials{AccessKeyID: s3.DefaultAccessKeyID, SecretAccessKey: s3.DefaultSecretAccessKey}
+	must(t, v4.NewSigner().SignHTTP(context.Background(), creds, r, hash, service, srv.Region(), at))
+	resp, err := http.DefaultClient.Do(r)
+	must(t, err)
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode, last(srv).Code
+}
+
+func TestSignatureIsForTheServiceAndTheTime(t *testing.T) {
+	srv := start(t, s3.Options{})
+	const form = "Action=GetCallerIdentity&Version=2011-06-15"
+	now := time.Now()
+	for _, tt := range []struct {
+		method, path, form, service string
+		at                          time.Time
+		status                      int
+		code                        string
+	}{
+		{"POST", "/", form, "sts", now, 200, ""},
+		{"POST", "/", form, "s3", now, 403, "SignatureDoesNotMatch"},
+		{"POST", "/", form, "sts", now.Add(-time.Hour), 403, "SignatureDoesNotMatch"},
+		{"POST", "/", form, "sts", now.Add(time.Hour), 403, "SignatureDoesNotMatch"},
+		{"GET", "/data", "", "s3", now, 200, ""},
+		{"GET", "/data", "", "sts", now, 400, "AuthorizationParameterserror"},
+		{"GET", "/data", "", "s3", now.Add(-time.Hour), 403, "RequestTimeTooSkewed"},
+		{"GET", "/data", "", "s3", now.Add(time.Hour), 403, "RequestTimeTooSkewed"},
+	} {
+		if status, code := signedAt(t, srv, tt.method, tt.path, tt.form, tt.service, tt.at); status != tt.status || code != tt.code {
+			t.Errorf("%s %s for %s, %s from now: %d %q, want %d %q", tt.method, tt.path, tt.service, tt.at.Sub(now), status, code, tt.status, tt.code)
+		}
+	}
 }

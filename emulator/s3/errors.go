@@ -2,6 +2,7 @@ package s3
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -88,8 +89,8 @@ func (e *Error) complete() *Error {
 
 // fail answers with an error, in the form of the service that was asked.
 func (x *exchange) fail(err error) {
-	e, ok := err.(*Error)
-	if !ok {
+	var e *Error
+	if !errors.As(err, &e) {
 		e = &Error{Code: "InternalError", Message: err.Error()}
 	}
 	e = e.complete()

@@ -20,8 +20,12 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer srv.Close()
-	srv.CreateBucket("photos")
-	srv.Put("photos", "cat.jpg", []byte("a picture of a cat"), s3.PutOptions{})
+	if err := srv.CreateBucket("photos"); err != nil {
+		log.Fatal(err)
+	}
+	if err := srv.Put("photos", "cat.jpg", []byte("a picture of a cat"), s3.PutOptions{}); err != nil {
+		log.Fatal(err)
+	}
 	srv.Inject(s3.Fault{
 		Match:  s3.Match{Operations: []s3.Operation{s3.GetObject}, Key: "*.jpg"},
 		Nth:    1,
@@ -42,7 +46,7 @@ func Example() {
 			log.Fatal(err)
 		}
 		part, err := io.ReadAll(out.Body)
-		out.Body.Close()
+		_ = out.Body.Close()
 		fmt.Printf("%q %v\n", part, err)
 		if err == nil {
 			break

@@ -281,7 +281,8 @@ func TestSecondStartOnOneAddressFails(t *testing.T) {
 	}
 	must(t, srv.Close())
 	must(t, srv.Close())
-	if _, err := http.Get(srv.URL()); err == nil {
+	if resp, err := http.Get(srv.URL()); err == nil {
+		_ = resp.Body.Close()
 		t.Fatal("a closed server answers")
 	}
 }

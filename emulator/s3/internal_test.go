@@ -122,6 +122,21 @@ func TestSyntheticScanIsDirect(t *testing.T) {
 	}
 }
 
+// A deleted object hides itself and nothing else.
+func TestDeletedObjectHidesNoNeighbour(t *testing.T) {
+	keys := []string{"a", "a\x00", "a\x00\x00", "b"}
+	b := &bucket{base: generated{Synthetic{Keys: len(keys), Key: func(i int) string { return keys[i] }}}}
+	for i, key := range keys {
+		if err := b.update(key, func(*object) (*object, error) { return nil, nil }); err != nil {
+			t.Fatal(err)
+		}
+		o, err := b.scan().ceil("")
+		if err != nil || i+1 < len(keys) && (o == nil || o.key != keys[i+1]) || i+1 == len(keys) && o != nil {
+			t.Fatalf("without %q: %+v, %v", keys[:i+1], o, err)
+		}
+	}
+}
+
 func TestUnreadableFilesAreReported(t *testing.T) {
 	d := &directory{}
 	if err := d.unreadable("a", fs.ErrPermission); !errors.Is(err, fs.ErrPermission) {
@@ -220,8 +235,9 @@ func FuzzRequests(f *testing.F) {
 	f.Add("POST", "/?x", "", "Action=AssumeRole&RoleArn=x")
 	f.Add("PUT", "/data//../a%00?uploadId=1&partNumber=-1", "", "body")
 	s := New(Options{Keys: []AccessKey{{ID: "AKIA", Secret: "s"}}})
-	s.CreateBucket("data")
-	s.Put("data", "a", []byte("x"), PutOptions{})
+	if err := errors.Join(s.CreateBucket("data"), s.Put("data", "a", []byte("x"), PutOptions{})); err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, method, target, rng, body string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || !strings.HasPrefix(target, "/") {

@@ -28,35 +28,41 @@ func parseRange(header string, size int64) (s span, partial bool, err error) {
 	if first == "" {
 		return suffixRange(last, size)
 	}
-	from, err := strconv.ParseUint(first, 10, 63)
-	if err != nil {
+	from, ok := number(first)
+	if !ok {
 		return whole, false, nil
 	}
-	to := uint64(max(size-1, 0))
+	to := max(size-1, 0)
 	if last != "" {
-		n, err := strconv.ParseUint(last, 10, 63)
-		if err != nil || n < from {
+		n, ok := number(last)
+		if !ok || n < from {
 			return whole, false, nil
 		}
 		to = min(n, to)
 	}
-	if int64(from) >= size {
+	if from >= size {
 		return whole, false, unsatisfiable(header, size)
 	}
-	return span{int64(from), int64(to-from) + 1}, true, nil
+	return span{from, to - from + 1}, true, nil
 }
 
 // suffixRange is the last n bytes.
 func suffixRange(last string, size int64) (span, bool, error) {
-	n, err := strconv.ParseUint(last, 10, 63)
-	if err != nil {
+	n, ok := number(last)
+	if !ok {
 		return span{0, size}, false, nil
 	}
 	if n == 0 || size == 0 {
 		return span{}, false, unsatisfiable("bytes=-"+last, size)
 	}
-	length := min(int64(n), size)
+	length := min(n, size)
 	return span{size - length, length}, true, nil
+}
+
+// number reads digits, without a sign.
+func number(s string) (int64, bool) {
+	n, err := strconv.ParseUint(s, 10, 63)
+	return int64(n), err == nil
 }
 
 func unsatisfiable(header string, size int64) *Error {

@@ -33,9 +33,6 @@ func (w *responseWriter) WriteHeader(status int) {
 	w.Header().Set("x-amz-request-id", w.x.entry.RequestID) // gofakes3 sets one of its own
 	w.x.s.log.status(w.x.entry, status)
 	w.ResponseWriter.WriteHeader(status)
-	if w.ok() && w.x.plan.cut == 0 && w.x.plan.breaks {
-		w.end()
-	}
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {

@@ -15,7 +15,7 @@ import (
 // order of UTF-8.
 var oddKeys = []string{
 	"\x01control", " leading space", "%2F", "+plus+", "../up", "./here", "//twice", "/rooted", "a b/c+d%20e",
-	"a/../b", "a//b", "a/b/", "a/b/.", "amp&<>\"'", "dir/", "emoji\uFFEE", "emoji\U0001F600", "line\nbreak", "q?x=1#y", "über/ключ",
+	"a/../b", "a//b", "a/b/", "a/b/.", "amp&<>\"'", "cr\rlf", "dir/", "emoji\uFFEE", "emoji\U0001F600", "line\nbreak", "q?x=1#y", "über/ключ",
 }
 
 func TestOddKeysSurvive(t *testing.T) {

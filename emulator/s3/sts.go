@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -100,10 +101,11 @@ func (x *exchange) authenticateSTS() (*credential, error) {
 		return nil, failure("RegionDisabledException")
 	}
 	who, err := x.s.lookup(a.key, sessionToken(x.r, x.query))
-	if e, ok := err.(*Error); ok {
-		if e.Code == "ExpiredToken" {
-			return nil, &Error{Status: http.StatusForbidden, Code: e.Code, Message: "The security token included in the request is expired"}
-		}
+	var refused *Error
+	if errors.As(err, &refused) && refused.Code == "ExpiredToken" {
+		return nil, &Error{Status: http.StatusForbidden, Code: refused.Code, Message: "The security token included in the request is expired"}
+	}
+	if err != nil {
 		return nil, failure("InvalidClientTokenId")
 	}
 	hash := sha256.Sum256(x.body)

@@ -165,6 +165,15 @@ func TestSTSFaults(t *testing.T) {
 	if headerOf(err, "x-amz-request-id") != last(srv).RequestID {
 		t.Fatalf("%v", err)
 	}
+	srv.Inject(s3.Fault{Match: s3.On(s3.AssumeRole), Times: 1, Action: s3.InternalError()})
+	var body string
+	_, err = stsClient(t, srv, baseLogin).AssumeRole(context.Background(), assume(openARN, ""), func(o *sts.Options) {
+		o.HTTPClient = &http.Client{Transport: capture{&body}}
+	})
+	wantCode(t, err, "InternalError", 500)
+	if between(body, "<Type>", "</") != "Receiver" {
+		t.Fatal(body)
+	}
 	_, err = stsClient(t, srv, baseLogin).AssumeRole(context.Background(), assume(openARN, ""))
 	must(t, err)
 }
