@@ -71,3 +71,19 @@ func (s *Store) makeAtoms(ctx context.Context, org id.Org, names ...string) ([]i
 	}
 	return out, nil
 }
+
+// atomName is the inverse of findAtom.
+func (s *Store) atomName(ctx context.Context, org id.Org, n int64) (name string, err error) {
+	if v, ok := s.atomNames.Load(n); ok {
+		return v.(string), nil
+	}
+	found, err := s.row(ctx, "store.atom", "SELECT name FROM atoms WHERE n = ? AND org = ?", []any{n, string(org)}, &name)
+	switch {
+	case err != nil:
+		return "", err
+	case !found:
+		return "", errs.New(errs.Corrupt, "store.atom", "a row belongs to nothing that is known")
+	}
+	s.atomNames.Store(n, name)
+	return name, nil
+}

@@ -22,18 +22,42 @@ var _ store.Catalogue = catalogue{}
 
 // entryColumns stand in objects_key, so that a scan reads that index alone.
 // A name is NULL when it is the path.
-const entryColumns = "source, version, size, ifnull(name, path), state, mapping, path"
+const entryColumns = "sync, source, version, size, ifnull(name, path), state, mapping, path"
 
-func scanEntry(r *sql.Rows, b id.Bucket, c id.Connection) (e bucket.Entry, err error) {
-	var source string
-	if err := r.Scan(&source, &e.Version, &e.Size, &e.Name, &e.State, &e.Mapping, &e.Path); err != nil {
-		return e, err
+// entries reads entries of a query for an id (NULL when it has to be derived
+// for a connection) and entryColumns.
+func (c catalogue) entries(ctx context.Context, op string, org id.Org, b id.Bucket, conn id.Connection, query string, args ...any) ([]bucket.Entry, error) {
+	var out []bucket.Entry
+	var syncs []int64
+	err := c.s.each(ctx, op, query, args, func(r *sql.Rows) error {
+		var e bucket.Entry
+		var i sql.NullString
+		var source string
+		var sync int64
+		if err := r.Scan(&i, &sync, &source, &e.Version, &e.Size, &e.Name, &e.State, &e.Mapping, &e.Path); err != nil {
+			return err
+		}
+		var err error
+		if e.SourceID, err = key.Decode(source); err != nil {
+			return errs.Wrap(err, errs.Corrupt, op, "a source id in the catalogue can't be read")
+		}
+		if e.ID = id.Object(i.String); !i.Valid {
+			e.ID = id.ObjectOf(b, conn, string(e.SourceID))
+		}
+		out, syncs = append(out, e), append(syncs, sync)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if e.SourceID, err = key.Decode(source); err != nil {
-		return e, errs.Wrap(err, errs.Corrupt, "store.catalogue.scan", "a source id in the catalogue can't be read")
+	for i, n := range syncs {
+		name, err := c.s.atomName(ctx, org, n)
+		if err != nil {
+			return nil, err
+		}
+		out[i].Sync = id.Sync(name)
 	}
-	e.ID = id.ObjectOf(b, c, string(e.SourceID))
-	return e, nil
+	return out, nil
 }
 
 // Scan implements store.Catalogue.
@@ -51,14 +75,8 @@ func (c catalogue) Scan(ctx context.Context, org id.Org, b id.Bucket, conn id.Co
 	if to != "" {
 		w.add("source < ?", to.Encode())
 	}
-	var out []bucket.Entry
-	err = c.s.each(ctx, op, "SELECT "+entryColumns+" FROM objects INDEXED BY objects_key"+w.String()+" ORDER BY source LIMIT ?",
-		append(w.args, limit), func(r *sql.Rows) error {
-			e, err := scanEntry(r, b, conn)
-			out = append(out, e)
-			return err
-		})
-	return out, err
+	return c.entries(ctx, op, org, b, conn, "SELECT NULL, "+entryColumns+" FROM objects INDEXED BY objects_key"+w.String()+
+		" ORDER BY source LIMIT ?", append(w.args, limit)...)
 }
 
 // Unseen implements store.Catalogue.
@@ -71,21 +89,9 @@ func (c catalogue) Unseen(ctx context.Context, org id.Org, b id.Bucket, s id.Syn
 	if err != nil || !known {
 		return nil, err
 	}
-	var out []bucket.Entry
-	err = c.s.each(ctx, op, "SELECT id, "+entryColumns+" FROM objects INDEXED BY objects_sync"+
+	return c.entries(ctx, op, org, b, "", "SELECT id, "+entryColumns+" FROM objects INDEXED BY objects_sync"+
 		" WHERE bucket = ? AND sync = ? AND source > ? AND present = 1 AND seen <> ? ORDER BY source LIMIT ?",
-		[]any{at[0], at[1], after.Encode(), string(pass), limit}, func(r *sql.Rows) error {
-			var e bucket.Entry
-			var source string
-			if err := r.Scan(&e.ID, &source, &e.Version, &e.Size, &e.Name, &e.State, &e.Mapping, &e.Path); err != nil {
-				return err
-			}
-			var err error
-			e.SourceID, err = key.Decode(source)
-			out = append(out, e)
-			return errs.Wrap(err, errs.Corrupt, op, "a source id in the catalogue can't be read")
-		})
-	return out, err
+		at[0], at[1], after.Encode(), string(pass), limit)
 }
 
 // Lookup implements store.Catalogue.

@@ -243,9 +243,11 @@ func (c catalogue) Remove(ctx context.Context, org id.Org, b id.Bucket, ids []id
 		return err
 	}
 	return inChunks(ctx, c.s, "store.catalogue.remove", ids, func(t *tx, chunk []id.Object) error {
-		list := texts(chunk)
-		if _, err := t.exec("DELETE FROM names WHERE bucket = ?1 AND name IN (SELECT ifnull(name, path) FROM objects"+
-			" WHERE bucket = ?1 AND id IN (SELECT value FROM json_each(?2)))", at, list); err != nil {
+		list, sources := texts(chunk), make([]string, len(chunk))
+		for i, o := range chunk {
+			sources[i] = bucket.FileSource(o).Encode()
+		}
+		if _, err := t.exec("DELETE FROM names WHERE bucket = ? AND source IN (SELECT value FROM json_each(?))", at, texts(sources)); err != nil {
 			return err
 		}
 		_, err := t.exec("DELETE FROM objects WHERE bucket = ? AND id IN (SELECT value FROM json_each(?))", at, list)

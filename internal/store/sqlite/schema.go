@@ -73,9 +73,10 @@ CREATE UNIQUE INDEX data_keys_name ON data_keys (name);
 // connection or sync), so that the indexes of objects, which are most of the
 // database, begin with a small number that leads to one organization only.
 //
-// Rows of objects are appended; objects_key, objects_created, objects_path and
-// names grow at their end while a source is read in key order. objects_id and
-// objects_content are written at random and therefore kept small.
+// Rows are appended; objects_key, objects_sync, objects_created, objects_path
+// and names_folded grow at one place while a source is read in key order.
+// objects_id, objects_content and names_source are written at random and
+// therefore kept small.
 const schemaCatalogue = `
 CREATE TABLE atoms (n INTEGER PRIMARY KEY, org TEXT NOT NULL, name TEXT NOT NULL);
 CREATE UNIQUE INDEX atoms_name ON atoms (org, name);
@@ -85,16 +86,16 @@ CREATE TABLE objects (n INTEGER PRIMARY KEY, id TEXT NOT NULL, bucket INTEGER NO
 	present INTEGER NOT NULL, sha BLOB, original INTEGER NOT NULL, parent TEXT, mime TEXT NOT NULL, seen TEXT NOT NULL,
 	created INTEGER NOT NULL, updated INTEGER NOT NULL, doc BLOB NOT NULL);
 CREATE UNIQUE INDEX objects_id ON objects (bucket, id);
-CREATE INDEX objects_key ON objects (bucket, connection, source, state, mapping, size, version, path, name);
+CREATE INDEX objects_key ON objects (bucket, connection, source, sync, state, mapping, size, version, path, name);
 CREATE INDEX objects_sync ON objects (bucket, sync, source, present);
 CREATE INDEX objects_created ON objects (bucket, created, id, present, size);
 CREATE INDEX objects_path ON objects (bucket, path, id);
 CREATE INDEX objects_content ON objects (bucket, substr(sha, 1, 8), original) WHERE sha IS NOT NULL;
 CREATE INDEX objects_parent ON objects (bucket, connection, parent, id) WHERE parent IS NOT NULL;
 
-CREATE TABLE names (bucket INTEGER NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL, folded TEXT NOT NULL, PRIMARY KEY (bucket, source)) WITHOUT ROWID;
+CREATE TABLE names (bucket INTEGER NOT NULL, source TEXT NOT NULL, name TEXT NOT NULL, folded TEXT NOT NULL);
+CREATE UNIQUE INDEX names_source ON names (bucket, source);
 CREATE UNIQUE INDEX names_folded ON names (bucket, folded);
-CREATE INDEX names_name ON names (bucket, name);
 `
 
 // Syncs and what belongs to them. A column sync in a table without org is an atom.

@@ -32,17 +32,18 @@ type Options struct {
 
 // Store is a data directory that is open.
 type Store struct {
-	now    func() time.Time
-	lock   *os.File
-	reads  *sql.DB
-	writes *sql.DB
-	w      *writer
-	atoms  sync.Map // atomKey to int64
-	cached sync.Map // query to *sql.Stmt, of reads
-	nCache atomic.Int64
-	touch  *touches
-	once   sync.Once
-	err    error // of Close
+	now       func() time.Time
+	lock      *os.File
+	reads     *sql.DB
+	writes    *sql.DB
+	w         *writer
+	atoms     sync.Map // atomKey to int64
+	atomNames sync.Map // int64 to string
+	cached    sync.Map // query to *sql.Stmt, of reads
+	nCache    atomic.Int64
+	touch     *touches
+	once      sync.Once
+	err       error // of Close
 	roles
 }
 
@@ -88,7 +89,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return err
 	}
 	if s.writes, err = sql.Open("sqlite", dsn(path, "immediate",
-		"journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "wal_autocheckpoint(4000)", "secure_delete(fast)",
+		"journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "wal_autocheckpoint(8000)", "secure_delete(fast)",
 		"journal_size_limit(67108864)", "max_page_count("+strconv.Itoa(o.maxPages)+")")); err != nil {
 		return err
 	}

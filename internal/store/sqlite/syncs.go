@@ -220,5 +220,8 @@ func runConditions(org id.Org, f syncing.RunFilter) *conditions {
 	if !f.Since.IsZero() {
 		w.add("created >= ?", ceilMillis(f.Since))
 	}
+	if !f.Until.IsZero() {
+		w.add("created < ?", ceilMillis(f.Until))
+	}
 	return w
 }

@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"mooring/internal/bucket"
+	"mooring/internal/connection"
+	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/store/system"
+	"mooring/internal/syncing"
+)
+
+func systemTests() []subtest {
+	return []subtest{
+		{"Organizations", testOrganizations},
+		{"DueSyncs", testDueSyncs},
+		{"DeletedSyncs", testDeletedSyncs},
+		{"DeletingBuckets", testDeletingBuckets},
+		{"DueConnections", testDueConnections},
+		{"Meta", testMeta},
+		{"MetaRace", testMetaRace},
+	}
+}
+
+func testOrganizations(t *testing.T, h Harness) {
+	var want []id.Org
+	for n := range 5 {
+		o := newOrganization(n / 2)
+		ok(h.Store.Organizations().Insert(t.Context(), o.ID, o))(t)
+	}
+	var after id.Org
+	last := time.Time{}
+	for {
+		page := ok(h.System.Organizations(t.Context(), after, 2))(t)
+		for _, o := range page {
+			if o.CreatedAt.Before(last) || o.CreatedAt.Equal(last) && o.ID <= after {
+				t.Errorf("%s of %v came after %s of %v", o.ID, o.CreatedAt, after, last)
+			}
+			after, last, want = o.ID, o.CreatedAt, append(want, o.ID)
+		}
+		if len(page) < 2 {
+			break
+		}
+	}
+	same(t, "organizations", len(want), 5)
+}
+
+func testDueSyncs(t *testing.T, h Harness) {
+	now := moment(1000)
+	made := map[string]system.SyncRef{}
+	for name, c := range map[string]struct {
+		next                *int // of moment
+		triggered, answered int64
+		deleted             bool
+	}{
+		"late": {next: ptr(10)}, "later": {next: ptr(500)}, "now": {next: ptr(1000)}, "not yet": {next: ptr(1001)}, "never": {},
+		"triggered": {next: ptr(5000), triggered: 2, answered: 1}, "answered": {triggered: 2, answered: 2}, "deleted": {next: ptr(1), triggered: 1, deleted: true},
+	} {
+		org := id.NewOrg()
+		d := newSync(org, 1)
+		if c.next != nil {
+			at := moment(*c.next)
+			d.NextSyncAt = &at
+		}
+		if d.Triggered, d.TriggerDone = c.triggered, c.answered; c.deleted {
+			d.DeletedAt = &now
+		}
+		ok(h.Store.Syncs().Insert(t.Context(), org, d))(t)
+		made[name] = system.SyncRef{Org: org, Sync: d.ID}
+	}
+	want := []system.SyncRef{made["triggered"], made["late"], made["later"], made["now"]}
+	same(t, "due", ok(h.System.DueSyncs(t.Context(), now, 10))(t), want)
+	for limit := 1; limit <= 3; limit++ {
+		same(t, "due, limited", ok(h.System.DueSyncs(t.Context(), now, limit))(t), want[:limit])
+	}
+	ref := made["late"]
+	ok(h.Store.Syncs().Update(t.Context(), ref.Org, ref.Sync, func(s *syncing.Sync) error { s.NextSyncAt = nil; return nil }))(t)
+	ref = made["triggered"]
+	ok(h.Store.Syncs().Update(t.Context(), ref.Org, ref.Sync, func(s *syncing.Sync) error { s.TriggerDone = s.Triggered; return nil }))(t)
+	same(t, "due after updates", ok(h.System.DueSyncs(t.Context(), now, 10))(t), want[2:])
+}
+
+func ptr[T any](v T) *T { return &v }
+
+func testDeletedSyncs(t *testing.T, h Harness) {
+	org, at := id.NewOrg(), moment(1)
+	a, b := newSync(org, 1), newSync(org, 2)
+	ok(h.Store.Syncs().Insert(t.Context(), org, a))(t)
+	ok(h.Store.Syncs().Insert(t.Context(), org, b))(t)
+	same(t, "deleted", len(ok(h.System.DeletedSyncs(t.Context(), 9))(t)), 0)
+	ok(h.Store.Syncs().Update(t.Context(), org, b.ID, func(s *syncing.Sync) error { s.DeletedAt = &at; return nil }))(t)
+	same(t, "deleted", ok(h.System.DeletedSyncs(t.Context(), 9))(t), []system.SyncRef{{Org: org, Sync: b.ID}})
+	must(t, h.Store.Syncs().Remove(t.Context(), org, b.ID))
+	same(t, "deleted, after Remove", len(ok(h.System.DeletedSyncs(t.Context(), 9))(t)), 0)
+}
+
+func testDeletingBuckets(t *testing.T, h Harness) {
+	org := id.NewOrg()
+	ok(h.Store.Buckets().Insert(t.Context(), org, newBucket(org, "ns_a", 1)))(t)
+	b := ok(h.Store.Buckets().Insert(t.Context(), org, newBucket(org, "ns_a", 2)))(t)
+	set := func(status string) {
+		ok(h.Store.Buckets().Update(t.Context(), org, b.ID, func(b *bucket.Bucket) error { b.Status = status; return nil }))(t)
+	}
+	set(bucket.Deleting)
+	same(t, "deleting", ok(h.System.DeletingBuckets(t.Context(), 9))(t), []system.BucketRef{{Org: org, Bucket: b.ID}})
+	set(bucket.Archived)
+	same(t, "deleting, when it is done", len(ok(h.System.DeletingBuckets(t.Context(), 9))(t)), 0)
+}
+
+func testDueConnections(t *testing.T, h Harness) {
+	now := moment(100)
+	var want []system.ConnectionRef
+	for _, at := range []*int{ptr(5), ptr(50), ptr(100), ptr(101), nil} {
+		org := id.NewOrg()
+		c := newConnection(org, 1)
+		if at != nil {
+			next := moment(*at)
+			c.NextCheckAt = &next
+		}
+		ok(h.Store.Connections().Insert(t.Context(), org, c))(t)
+		if at != nil && *at <= 100 {
+			want = append(want, system.ConnectionRef{Org: org, Connection: c.ID})
+		}
+	}
+	same(t, "due", ok(h.System.DueConnections(t.Context(), now, 9))(t), want)
+	same(t, "due, limited", ok(h.System.DueConnections(t.Context(), now, 2))(t), want[:2])
+	ok(h.Store.Connections().Update(t.Context(), want[0].Org, want[0].Connection, func(c *connection.Connection) error { c.NextCheckAt = nil; return nil }))(t)
+	same(t, "due, less one", ok(h.System.DueConnections(t.Context(), now, 9))(t), want[1:])
+}
+
+func testMeta(t *testing.T, h Harness) {
+	get := func() []byte { return ok(h.System.Meta(t.Context(), "fact"))(t) }
+	if get() != nil {
+		t.Error("a fact that was never set is not nil")
+	}
+	must(t, h.System.SetMeta(t.Context(), "fact", nil, []byte("one")))
+	same(t, "the fact", get(), []byte("one"))
+	wantKind(t, "setting it as if it were missing", h.System.SetMeta(t.Context(), "fact", nil, []byte("two")), errs.Conflict)
+	wantKind(t, "setting it from another value", h.System.SetMeta(t.Context(), "fact", []byte("x"), []byte("two")), errs.Conflict)
+	wantKind(t, "setting a missing one from a value", h.System.SetMeta(t.Context(), "other", []byte("x"), []byte("two")), errs.Conflict)
+	must(t, h.System.SetMeta(t.Context(), "fact", []byte("one"), []byte{0, 0xff}))
+	same(t, "the fact", get(), []byte{0, 0xff})
+	if version := ok(h.System.Meta(t.Context(), "schema_version"))(t); len(version) == 0 {
+		t.Error("the version of the schema is no fact")
+	}
+}
+
+func testMetaRace(t *testing.T, h Harness) {
+	var old []byte
+	for round := range 3 {
+		if n := winners(t, race(32, func(i int) error {
+			return h.System.SetMeta(t.Context(), "fact", old, []byte{byte(round), byte(i)})
+		}), errs.Conflict); n != 1 {
+			t.Errorf("%d of 32 set the fact, want 1", n)
+		}
+		old = ok(h.System.Meta(t.Context(), "fact"))(t)
+	}
+}
