@@ -132,6 +132,7 @@ func TestRefusals(t *testing.T) {
 		{"snowflake/key_pair", "account", `"evil.example/x"`, "value_error"},
 		{"snowflake/key_pair", "account", `"org-acct.snowflakecomputing.com"`, "value_error"},
 		{"snowflake/key_pair", "warehouse", `"a\u0000b"`, "value_error"},
+		{"snowflake/key_pair", "warehouse", `" WH"`, "value_error"},
 		{"snowflake/key_pair", "fetch_size", `99`, "greater_than_equal"},
 		{"snowflake/key_pair", "fetch_size", `10001`, "less_than_equal"},
 		{"snowflake/key_pair", "fetch_size", `1.5`, "int_type"},
@@ -208,7 +209,7 @@ func TestEndpointURLs(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"s3.example.com", "//s3.example.com", "ftp://x", "https://", "https:x", "https://u@x", "https://u:p@x", "https://x?y", "https://x?",
-		"https://x#y", "https://x#", "https://x:0", "https://x:70000", "https://x:", "https://x/../y", "https://x/%2e%2e/y", "https://x//y",
+		"https://x#y", "https://x#", "https://x:0", "https://x:70000", "https://x:", "https://x/../y", "https://x/a%2Fb", "https://x/%2e%2e/y", "https://x//y",
 		"https://exa mple", "https://ex%61mple", "https://x\\y", "https://-x", "https://x..y", "https://[::1", "https://[fe80::1%25eth0]", "https://x/\x01",
 	} {
 		if _, err := config.Decode("s3", parse(t, with(t, "s3/access_key", "endpoint_url", quoted(bad))), at()); err == nil {

@@ -52,6 +52,13 @@ func TestScrubFindsBasicAuthAndKeyLines(t *testing.T) {
 	}
 }
 
+func TestScrubTakesTheLongest(t *testing.T) {
+	secrets := []secret.String{secret.New("hunter2"), secret.New("hunter2-and-more")}
+	if out := config.Scrub("it was hunter2-and-more.", secrets); out != "it was ***." {
+		t.Error(out)
+	}
+}
+
 func TestScrubCuts(t *testing.T) {
 	out := config.Scrub(strings.Repeat("é", 2000)+"\xff", nil)
 	if utf8.RuneCountInString(out) != config.MaxText || !utf8.ValidString(out) {

@@ -205,6 +205,7 @@ type rig struct {
 	shared   bool
 	isolated bool
 	deps     service.Deps
+	sealer   *csfle.Sealer
 }
 
 // rebuild makes a service with other dependencies on the same store.
@@ -218,9 +219,9 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, conns: &memory{docs: map[id.Connection][]byte{}, touched: map[id.Connection]int{}}, provider: &provider{}}
 	var mu sync.Mutex
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	sealer := csfle.NewSealer(csfle.NewKeyring(new(csfle.MemoryVault), csfle.GenerateLocalMasterKey(), csfle.KeyringOptions{}))
+	r.sealer = csfle.NewSealer(csfle.NewKeyring(new(csfle.MemoryVault), csfle.GenerateLocalMasterKey(), csfle.KeyringOptions{}))
 	r.deps = service.Deps{
-		Connections: r.conns, Organizations: organizations{}, Sealer: sealer, Opener: r.provider,
+		Connections: r.conns, Organizations: organizations{}, Sealer: r.sealer, Opener: r.provider,
 		Shared:   func(context.Context) (bool, error) { return r.shared, nil },
 		Isolated: func(context.Context) bool { return r.isolated },
 		Now: func() time.Time {

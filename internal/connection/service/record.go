@@ -65,7 +65,8 @@ func (s *Service) RecordFailure(ctx context.Context, org id.Org, conn id.Connect
 		return false, err
 	}
 	fault := connection.FaultOf(cause, nil)
-	if a.Source == connection.SourceSync && !fault.Countable() || connection.Usable(&c, "") != nil || a.Generation != c.CredentialsGeneration {
+	watched := c.Status == connection.Active || c.Status == connection.Failed
+	if a.Source == connection.SourceSync && !fault.Countable() || !watched || a.Generation != c.CredentialsGeneration {
 		return false, nil
 	}
 	opened, err := s.open(ctx, &c)

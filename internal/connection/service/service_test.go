@@ -142,7 +142,8 @@ func TestArchivedIsFinal(t *testing.T) {
 	_, browseErr := r.Browse(t.Context(), org, string(c.ID), "/", "", 10)
 	_, updateErr := r.Update(t.Context(), org, actor, string(c.ID), service.UpdateRequest{Name: new("y")})
 	_, resumeErr := r.Update(t.Context(), org, actor, string(c.ID), service.UpdateRequest{Status: new("ACTIVE")})
-	for i, err := range []error{openErr, archiveErr, testErr, browseErr, updateErr, resumeErr} {
+	_, invalidErr := r.Update(t.Context(), org, actor, string(c.ID), service.UpdateRequest{Name: new(".")})
+	for i, err := range []error{openErr, archiveErr, testErr, browseErr, updateErr, resumeErr, invalidErr} {
 		if !errs.Is(err, errs.Conflict) || !strings.Contains(err.Error(), "ARCHIVED") {
 			t.Errorf("%d: %v", i, err)
 		}
@@ -177,7 +178,7 @@ func TestTestCountsLikeACheck(t *testing.T) {
 	}
 	// A suspended one is contacted and stays as it is.
 	r.provider.err = nil
-	if res, err := r.Test(t.Context(), org, actor, "media"); err != nil || !res.Success || res.Details["region"] != "eu-west-1" {
+	if res, err := r.Test(t.Context(), org, actor, "media"); err != nil || !res.Success || res.Message != "read media" || res.Details["region"] != "eu-west-1" {
 		t.Errorf("%v %+v", err, res)
 	}
 	if after := r.get(c); after.Status != connection.Suspended || after.Failures != 5 || !after.UpdatedAt.Equal(got.UpdatedAt) {
@@ -263,8 +264,23 @@ func TestSyncFailures(t *testing.T) {
 		if err != nil || counted != tt.counted || r.provider.checks != tt.checks || (r.get(c).Status == connection.Failed) != tt.counted {
 			t.Errorf("%s: counted %v after %d checks, %v", what, counted, r.provider.checks, err)
 		}
+		if tt.checks > 0 && tt.check == nil && !r.get(c).LastCheckedAt.After(*c.LastCheckedAt) {
+			t.Errorf("%s: the check that passed was not noted", what)
+		}
 		if again, _ := r.RecordFailure(t.Context(), org, c.ID, attempt(1), tt.cause); again {
 			t.Errorf("%s: counted twice", what)
+		}
+	}
+}
+
+func TestAnIsolatedCheckDoesNotCount(t *testing.T) {
+	r := newRig(t)
+	c := r.create("media")
+	check := connection.Attempt{ID: "c", Began: time.Date(2026, 1, 2, 4, 0, 0, 0, time.UTC), Generation: 1, Source: connection.SourceCheck}
+	for _, r.isolated = range []bool{true, false} {
+		counted, err := r.RecordFailure(t.Context(), org, c.ID, check, refusal(errs.Unavailable, ""))
+		if err != nil || counted == r.isolated {
+			t.Errorf("isolated %v: counted %v, %v", r.isolated, counted, err)
 		}
 	}
 }
@@ -333,8 +349,12 @@ func TestExternalIDs(t *testing.T) {
 	if _, err := r.Create(t.Context(), org, actor, role(service.ExternalIDFor("int_other"))); !errs.Is(err, errs.Invalid) {
 		t.Errorf("another's: %v", err)
 	}
-	if _, err := r.Create(t.Context(), org, actor, role(service.ExternalIDFor(org))); err != nil {
+	c, err := r.Create(t.Context(), org, actor, role(service.ExternalIDFor(org)))
+	if err != nil {
 		t.Errorf("its own: %v", err)
+	}
+	if _, err := r.update(c, service.UpdateRequest{ProviderConfig: role("any-of-ours-3").ProviderConfig}); len(errs.From(err).Fields) != 1 {
+		t.Errorf("changed to any: %v", err)
 	}
 }
 
@@ -358,6 +378,18 @@ func TestSaveSecret(t *testing.T) {
 		if !errs.Is(err, errs.Conflict) {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// TestShredded: with an organization's keys gone its secrets are, and that is no 404.
+func TestShredded(t *testing.T) {
+	r := newRig(t)
+	c := r.create("media")
+	if _, err := r.sealer.DestroyOrg(t.Context(), org, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := r.OpenConfig(t.Context(), org, c.ID); !errs.Is(err, errs.Corrupt) {
+		t.Errorf("%v", err)
 	}
 }
 

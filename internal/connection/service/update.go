@@ -123,7 +123,7 @@ func (u *update) readConfig(ctx context.Context, at errs.Fields) error {
 	next, _ := config.Decode(u.old.Provider, u.r.ProviderConfig, at)
 	m, _ := config.Merge(u.old.Config, next, at)
 	if at.Err("") != nil {
-		return nil // the caller returns all of them
+		return nil //nolint:nilerr // the caller returns all that was gathered
 	}
 	u.next, u.changed, u.keep = next, m.Changed, m.Keep
 	for _, name := range m.Fresh {
