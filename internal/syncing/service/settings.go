@@ -40,6 +40,9 @@ func setDirect(sy *syncing.Sync, r Settings, changed map[string]any) {
 	set(&sy.PollingSeconds, r.Polling, "polling_interval_seconds", changed)
 	set(&sy.Schedule, r.Schedule, "schedule", changed)
 	set(&sy.TimeZone, r.TimeZone, "time_zone", changed)
+	if sy.Schedule == "" {
+		sy.TimeZone = ""
+	}
 	set(&sy.BatchSize, r.Batch, "batch_size", changed)
 	set(&sy.SkipBatch, r.SkipBatch, "skip_batch_submission", changed)
 	set(&sy.OnDelete, r.OnDelete, "delete_policy", changed)
@@ -121,23 +124,20 @@ func check(sy *syncing.Sync, r Settings, f errs.Fields) {
 	checkSchedule(sy, r, f)
 }
 
+// checkSchedule looks at what the schedule and its zone will be together. One
+// that is taken away takes its zone with it.
 func checkSchedule(sy *syncing.Sync, r Settings, f errs.Fields) {
 	expr, zone := sy.Schedule, sy.TimeZone
 	if r.Schedule != nil {
 		expr = *r.Schedule
 	}
-	if r.TimeZone != nil {
+	switch {
+	case r.TimeZone != nil:
 		zone = *r.TimeZone
+	case expr == "":
+		zone = ""
 	}
-	if expr == "" {
-		if zone != "" && r.TimeZone != nil {
-			f.Add("missing", "a time zone needs a schedule", "schedule")
-		}
-		return
-	}
-	if err := syncing.ValidateSchedule(expr, zone); err != nil {
-		f.Add("schedule", errs.From(err).Message(), "schedule")
-	}
+	syncing.ValidateSchedule(expr, zone, f)
 }
 
 func between(f errs.Fields, v *int, low, high int, name string) {
