@@ -142,7 +142,7 @@ func (s *Sync) Fail(f FailedRun, now time.Time) {
 // failures deserve, and with a schedule not only at its next time.
 func (s *Sync) retryAfter(n int, now time.Time) {
 	at := now.Add(retryPauses[min(n, len(retryPauses))-1])
-	if next, err := s.next(now); err == nil && s.Schedule == "" && next.After(at) {
+	if next, err := Next(s, now); err == nil && s.Schedule == "" && next.After(at) {
 		at = next
 	}
 	s.NextSyncAt = &at
@@ -204,7 +204,7 @@ func (s *Sync) Reschedule(now time.Time) error {
 	if !s.IsActive() || s.RunCounter == 0 {
 		return nil // it is due at once, or not at all
 	}
-	next, err := s.next(now)
+	next, err := Next(s, now)
 	if err != nil {
 		return err
 	}
@@ -222,15 +222,10 @@ func (s *Sync) revive(now time.Time) {
 	s.NextSyncAt, s.UpdatedAt = &now, now
 }
 
-// next is when the sync runs regularly after a time.
-func (s *Sync) next(now time.Time) (time.Time, error) {
-	return now.Add(time.Duration(max(s.PollingSeconds, 30)) * time.Second), nil
-}
-
 // reschedule sets the next regular run. A schedule that can't be read was
 // refused when it was given: should one still be met, the interval stands in.
 func (s *Sync) reschedule(now time.Time) {
-	next, err := s.next(now)
+	next, err := Next(s, now)
 	if err != nil {
 		next = now.Add(time.Duration(max(s.PollingSeconds, 30)) * time.Second)
 	}

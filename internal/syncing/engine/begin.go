@@ -97,19 +97,16 @@ func (r *runner) newPass(ctx context.Context) (syncing.Pass, error) {
 
 // split asks the source where to divide the scope.
 func (r *runner) split(ctx context.Context) ([]key.Key, error) {
-	type answer struct {
-		parts []driver.Scope
-		ok    bool
+	splitter, ok := r.src.Splitter()
+	if !ok {
+		return nil, nil
 	}
-	a, err := patient(ctx, r, func() (answer, error) {
-		parts, ok, err := r.src.Split(ctx, r.scope(), r.limits.Shards)
-		return answer{parts, ok}, err
-	})
-	if err != nil || !a.ok || len(a.parts) < 2 {
+	parts, err := patient(ctx, r, func() ([]driver.Scope, error) { return splitter.Split(ctx, r.scope(), r.limits.Shards) })
+	if err != nil || len(parts) < 2 {
 		return nil, err
 	}
 	var bounds []key.Key
-	for i, part := range a.parts[1:] {
+	for i, part := range parts[1:] {
 		if part.From == "" || i > 0 && part.From <= bounds[i-1] {
 			return nil, errs.New(errs.Internal, "sync.split", "the source gave parts out of order")
 		}

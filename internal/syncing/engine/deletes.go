@@ -105,8 +105,12 @@ func (r *runner) isGone(ctx context.Context, o bucket.Object) (bool, error) {
 	item, err := r.stat(ctx, string(o.SourceID))
 	switch scope := errs.ScopeOf(err); {
 	case err == nil:
-		if item.Path == "" && item.Parent != o.Parent { // moved meanwhile: the feed will tell
-			return false, nil
+		if item.Path == "" {
+			path, inside, err := newTree(r).path(ctx, item.Parent, item.Name)
+			if err != nil || !inside {
+				return false, err
+			}
+			item.Path, item.Rel = path, path
 		}
 		return r.movedOut(o, item), nil
 	case scope == errs.ScopeConnection, scope == errs.ScopePath:

@@ -1,3 +1,352 @@
 package engine
 
-func (sh *shard) direct(ps *pages, first page) error { return nil }
+import (
+	"context"
+
+	"mooring/internal/bucket"
+	"mooring/internal/id"
+	"mooring/internal/provider/driver"
+	"mooring/internal/syncing"
+)
+
+// direct applies pages without order as they come: a feed's changes, its
+// enumeration (which notes in each object that it was met), or the rows that a
+// source appends. Where the source has folders, the paths of items follow from
+// the id-to-parent index.
+type direct struct {
+	r    *runner
+	sh   *shard
+	b    *builder
+	tree *tree
+	mark bool // an enumeration: what is not met is absent
+	page page
+	at   int             // changes of the page that are settled
+	sent map[string]bool // ids on their way into the catalogue: nothing may be looked up of them
+}
+
+const (
+	directChunk = 500
+	maxSent     = 20_000
+)
+
+func (sh *shard) direct(ps *pages, pg page) error {
+	r := sh.r
+	d := sh.newDirect(pg.Snapshot)
+	start := sh.doc.Position
+	if pg.Snapshot && start.Cursor == nil && start.Index == 0 {
+		// An enumeration tells the whole tree anew. Nothing of it is settled yet.
+		if err := r.Store.Tree().Drop(sh.ctx, r.org, r.sync.ID); err != nil {
+			return err
+		}
+	}
+	from := settled(pg.Changes, start)
+	for {
+		if pg.Incomplete {
+			if err := r.noteIncomplete(sh.ctx); err != nil {
+				return err
+			}
+		}
+		more, err := d.changes(pg, from)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return d.b.cut(d.b.at, false)
+		}
+		if !pg.More {
+			break
+		}
+		if err := d.endPage(syncing.Position{Cursor: pg.Next}, false); err != nil {
+			return err
+		}
+		from = 0
+		if pg, err = ps.next(sh.ctx); err != nil {
+			return err
+		}
+	}
+	if d.mark {
+		next := syncing.Position{Cursor: pg.Next, Index: unseenPhase}
+		if err := d.endPage(next, false); err != nil {
+			return err
+		}
+		return d.unseen(next)
+	}
+	end := syncing.Position{Cursor: pg.Next}
+	if pg.Feed {
+		end.Index = feedEnd
+	}
+	return d.endPage(end, true)
+}
+
+func (sh *shard) newDirect(mark bool) *direct {
+	sh.r.marking = mark
+	return &direct{r: sh.r, sh: sh, b: newBuilder(sh.r, sh), mark: mark, tree: newTree(sh.r), sent: map[string]bool{}}
+}
+
+// What a position's index says beside a number of changes.
+const (
+	unseenPhase = -1 // every page is settled; what was not met is being looked for
+	feedEnd     = -2 // the shard has ended; its cursor is where the next pass goes on
+)
+
+// settled finds where to go on in a page that may have become another one since
+// its cut: behind the change that was the last, or from the start.
+func settled(changes []driver.Change, at syncing.Position) int {
+	if at.Index <= 0 {
+		return 0
+	}
+	if at.Index <= len(changes) && sourceKey(changes[at.Index-1].Item.ID) == at.After {
+		return at.Index
+	}
+	for i := range changes {
+		if sourceKey(changes[i].Item.ID) == at.After {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// endPage cuts the batch behind a page, with the page's changes to the tree:
+// they hold from then on.
+func (d *direct) endPage(next syncing.Position, ended bool) error {
+	d.b.b.tree = d.tree.take()
+	if len(d.b.b.tree) > 0 {
+		d.b.any = true
+	}
+	return d.b.cut(next, ended)
+}
+
+// changes works a page from a change on.
+func (d *direct) changes(pg page, from int) (bool, error) {
+	d.page, d.at = pg, from
+	// The folders come first, those before from too: their changes are recorded
+	// behind the page. Items of the page then have the paths they end with.
+	moved, err := d.folders()
+	if err != nil {
+		return false, err
+	}
+	for d.at < len(pg.Changes) {
+		more, err := d.chunk()
+		if err != nil || !more {
+			return more, err
+		}
+	}
+	for _, f := range moved {
+		if more, err := d.follow(f); err != nil || !more {
+			return more, err
+		}
+	}
+	return true, nil
+}
+
+// folders takes the folder changes of the page into the tree, and returns those
+// whose descendants have another path now, or none.
+func (d *direct) folders() ([]string, error) {
+	var ids []string
+	for _, c := range d.page.Changes {
+		if c.Item.Folder || c.Gone {
+			ids = append(ids, c.Item.ID)
+		}
+	}
+	if err := d.tree.load(d.sh.ctx, ids); err != nil {
+		return nil, err
+	}
+	var moved []string
+	for _, c := range d.page.Changes {
+		if !c.Item.Folder && !c.Gone {
+			continue
+		}
+		if d.tree.change(c) {
+			moved = append(moved, c.Item.ID)
+		}
+	}
+	return moved, nil
+}
+
+// chunk works some changes of items. A source may tell of one item twice: what
+// was told first is then committed first.
+func (d *direct) chunk() (bool, error) {
+	ids := map[string]bool{}
+	var trios []trio
+	for ; d.at < len(d.page.Changes) && len(trios) < directChunk; d.at++ {
+		c := &d.page.Changes[d.at]
+		if c.Item.Folder {
+			continue
+		}
+		if ids[c.Item.ID] {
+			break
+		}
+		ids[c.Item.ID] = true
+		trios = append(trios, trio{key: sourceKey(c.Item.ID), item: &c.Item, gone: c.Gone, index: d.at})
+	}
+	if err := d.waitFor(ids); err != nil {
+		return false, err
+	}
+	if err := d.lookup(trios); err != nil {
+		return false, err
+	}
+	if err := d.r.lookAtFiles(d.sh.ctx, trios); err != nil {
+		return false, err
+	}
+	for i := range trios {
+		more, err := d.one(&trios[i])
+		if err != nil || !more {
+			return more, err
+		}
+	}
+	d.b.at = d.here(d.at)
+	return true, nil
+}
+
+// waitFor waits until the catalogue shows what was found of some ids before.
+func (d *direct) waitFor(ids map[string]bool) error {
+	wait := len(d.sent)+len(ids) > maxSent
+	for i := range ids {
+		wait = wait || d.sent[i]
+	}
+	if wait {
+		if err := d.catchUp(); err != nil {
+			return err
+		}
+	}
+	for i := range ids {
+		d.sent[i] = true
+	}
+	return nil
+}
+
+// catchUp commits everything found so far.
+func (d *direct) catchUp() error {
+	if err := d.b.cut(d.b.at, false); err != nil {
+		return err
+	}
+	clear(d.sent)
+	return d.sh.barrier()
+}
+
+// here is the position behind the first n changes of the page.
+func (d *direct) here(n int) syncing.Position {
+	at := syncing.Position{Cursor: d.page.cursor, Index: n}
+	if n > 0 {
+		at.After = sourceKey(d.page.Changes[n-1].Item.ID)
+	}
+	return at
+}
+
+// lookup finds paths, objects and dead letters.
+func (d *direct) lookup(trios []trio) error {
+	ctx, r := d.sh.ctx, d.r
+	ids, letters := make([]id.Object, len(trios)), make([]string, len(trios))
+	for i := range trios {
+		ids[i] = r.objectOf(string(trios[i].key))
+		letters[i] = syncing.DeadLetterID(r.sync.ID, trios[i].key)
+	}
+	objects, err := r.Store.Catalogue().Lookup(ctx, r.org, r.bucket.ID, ids)
+	if err != nil {
+		return err
+	}
+	dead, err := r.Store.DeadLetters().Lookup(ctx, r.org, r.sync.ID, letters)
+	if err != nil {
+		return err
+	}
+	for i := range trios {
+		t := &trios[i]
+		if o, known := objects[ids[i]]; known {
+			t.object = entryOf(&o)
+		}
+		if l, open := dead[letters[i]]; open {
+			t.letter = &l
+		}
+		if t.gone {
+			continue
+		}
+		if err := d.locate(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// locate gives an item its path.
+func (d *direct) locate(ctx context.Context, t *trio) error {
+	t.path = t.item.Path
+	if t.path != "" {
+		return nil
+	}
+	path, inside, err := d.tree.path(ctx, t.item.Parent, t.item.Name)
+	if err != nil {
+		return err
+	}
+	t.path, t.gone = path, !inside
+	t.item.Path, t.item.Rel = path, path
+	return nil
+}
+
+// one works one change.
+func (d *direct) one(t *trio) (bool, error) {
+	after := d.here(t.index + 1)
+	if t.gone {
+		return d.gone(t.object, t.letter, after)
+	}
+	v := d.r.judgeItem(t)
+	if v.work {
+		return d.b.add(d.r.newWork(v.act, *t.item, t.path, t.object, t.letter), after)
+	}
+	if v.outcome == syncing.Filtered && t.object != nil && t.object.Path != t.path {
+		// It was moved to where the filters leave it out.
+		d.b.count(v.outcome, v.reason, after)
+		return d.gone(t.object, t.letter, after)
+	}
+	if d.mark && t.object != nil {
+		w := d.r.newWork(seen, *t.item, t.path, t.object, nil)
+		w.settle(v.outcome, v.reason)
+		return d.b.add(w, after)
+	}
+	d.b.count(v.outcome, v.reason, after)
+	return true, nil
+}
+
+// gone notes that an item left: an absence if it is an object of this sync.
+func (d *direct) gone(o *bucket.Entry, l *syncing.DeadLetter, after syncing.Position) (bool, error) {
+	if l != nil {
+		if more, err := d.b.add(&work{act: closed, letter: l.ID}, after); err != nil || !more {
+			return more, err
+		}
+	}
+	if o == nil || o.State != bucket.Present || o.Sync != d.r.sync.ID || d.mark {
+		d.b.at = after
+		return true, nil // an enumeration finds it unseen at its end
+	}
+	return d.b.add(&work{act: absent, object: o.ID, known: o, item: driver.Item{ID: string(o.SourceID)}}, after)
+}
+
+// unseen notes every object that the enumeration did not meet.
+func (d *direct) unseen(at syncing.Position) error {
+	if err := d.catchUp(); err != nil {
+		return err
+	}
+	r := d.r
+	for {
+		list, err := r.Store.Catalogue().Unseen(d.sh.ctx, r.org, r.bucket.ID, r.sync.ID, r.pass.ID, at.After, r.limits.ScanRows)
+		if err != nil {
+			return err
+		}
+		for i := range list {
+			e := &list[i]
+			e.Sync = r.sync.ID
+			at.After = e.SourceID
+			if _, err := d.b.add(&work{act: absent, object: e.ID, known: e, item: driver.Item{ID: string(e.SourceID)}}, at); err != nil {
+				return err
+			}
+		}
+		if len(list) < r.limits.ScanRows {
+			return d.b.cut(syncing.Position{Cursor: at.Cursor, Index: feedEnd}, true)
+		}
+	}
+}
+
+func entryOf(o *bucket.Object) *bucket.Entry {
+	return &bucket.Entry{
+		ID: o.ID, Sync: o.Sync, SourceID: o.SourceID, Version: o.Version, Size: o.Size, Name: o.Name, State: o.State, Mapping: o.Mapping, Path: o.SourcePath,
+	}
+}

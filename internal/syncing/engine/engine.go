@@ -34,10 +34,10 @@ type Source interface {
 	Changes(ctx context.Context, scope driver.Scope, cur driver.Cursor) (driver.Page, error)
 	Stat(ctx context.Context, scope driver.Scope, id string) (driver.Item, error)
 	Open(ctx context.Context, item driver.Item, off int64) (io.ReadCloser, error)
-	// Split reports false when the source can't be enumerated in parts.
-	Split(ctx context.Context, scope driver.Scope, n int) ([]driver.Scope, bool, error)
-	// Attributes reports false when the source has none.
-	Attributes(ctx context.Context, item driver.Item, want driver.Want) (driver.Attributes, bool, error)
+	// Splitter reports false when the source can't be enumerated in parts.
+	Splitter() (driver.Splitter, bool)
+	// Attributer reports false when its items have no attributes.
+	Attributer() (driver.Attributer, bool)
 	Close() error
 }
 

@@ -200,19 +200,27 @@ func endPass(s *syncing.Sync, p syncing.Pass) {
 	switch {
 	case p.Expired:
 		s.FeedCursor = nil
-	case p.Suspect != "" && p.Feed: // what was not deleted has to be told again
+	case p.Incomplete: // what was left out has to be told again
 	case len(p.Cursor) > 0:
 		s.FeedCursor = p.Cursor
 	}
-	if p.Suspect == "" || s.OnDelete == syncing.Ignore {
+	if !p.Expired {
+		s.HeldPass = ""
+		if holdsBack(p, s) {
+			s.HeldPass = p.ID
+		}
+	}
+	if !p.Feed && !p.Expired && (p.Suspect == "" || s.OnDelete == syncing.Ignore) {
 		s.Absent = p.Absent
 	}
 }
 
 // clearPass removes the rows of a pass that is done.
 func (r *runner) clearPass(ctx context.Context, p id.Pass) error {
-	if err := r.Store.Absences().Drop(ctx, r.org, r.sync.ID, p); err != nil {
-		return err
+	if r.sync.HeldPass != p {
+		if err := r.Store.Absences().Drop(ctx, r.org, r.sync.ID, p); err != nil {
+			return err
+		}
 	}
 	if err := r.Store.Shards().Remove(ctx, r.org, p); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"mooring/internal/errs"
+	"mooring/internal/key"
 	"mooring/internal/syncing"
 )
 
@@ -51,14 +52,18 @@ func (r *runner) judge(ctx context.Context, shards []syncing.Shard) error {
 		absent += s.Absent
 		met += s.Ledger.Discovered
 	}
+	if r.sync.OnDelete != syncing.Ignore {
+		var err error
+		if absent, err = r.noted(ctx); err != nil {
+			return err
+		}
+	}
 	return r.minePass(ctx, func(p *syncing.Pass) error {
 		if p.State != syncing.Enumerating && p.State != syncing.Judging {
 			return nil
 		}
 		p.Absent = absent
-		if p.Suspect == "" {
-			p.Suspect = r.suspicion(p, absent, met)
-		}
+		p.Suspect = r.suspicion(p, absent, met)
 		p.State = syncing.Judging
 		if p.Suspect == "" && absent > 0 && r.sync.OnDelete != syncing.Ignore {
 			p.State = syncing.Deleting
@@ -67,11 +72,47 @@ func (r *runner) judge(ctx context.Context, shards []syncing.Shard) error {
 	})
 }
 
+// noted counts the absences to be judged: those of this pass and, since a feed
+// tells of each deletion once, those that an earlier one held back.
+func (r *runner) noted(ctx context.Context) (int64, error) {
+	abs, held := r.Store.Absences(), r.sync.HeldPass
+	if held != "" && held != r.pass.ID {
+		for after := key.Key(""); r.pass.Feed; {
+			list, err := abs.List(ctx, r.org, r.sync.ID, held, after, absencesAtOnce)
+			if err != nil {
+				return 0, err
+			}
+			if len(list) > 0 {
+				after = list[len(list)-1].SourceID
+				if err := abs.Note(ctx, r.org, r.sync.ID, r.pass.ID, list); err != nil {
+					return 0, err
+				}
+			}
+			if len(list) < absencesAtOnce {
+				break
+			}
+		}
+		if err := abs.Drop(ctx, r.org, r.sync.ID, held); err != nil {
+			return 0, err
+		}
+	}
+	return abs.Count(ctx, r.org, r.sync.ID, r.pass.ID)
+}
+
+// holdsBack reports whether a pass that is done leaves its absences to the next:
+// they were suspect, and nobody will tell of them again.
+func holdsBack(p syncing.Pass, s *syncing.Sync) bool {
+	return len(p.Cursor) > 0 && !p.Expired && !p.Incomplete && p.Suspect != "" && s.OnDelete != syncing.Ignore
+}
+
 // suspicion says why absences must not be believed, or "". Under policy ignore,
 // what was absent after the last pass is no news.
 func (r *runner) suspicion(p *syncing.Pass, absent, met int64) string {
+	if p.Incomplete {
+		return "the provider says that its listing is incomplete: nothing was deleted"
+	}
 	known := p.Known
-	if r.sync.OnDelete == syncing.Ignore {
+	if r.sync.OnDelete == syncing.Ignore && !p.Feed {
 		known, absent = known-r.sync.Absent, absent-r.sync.Absent
 	}
 	switch {
@@ -92,7 +133,7 @@ func (r *runner) noteIncomplete(ctx context.Context) error {
 		return nil
 	}
 	_, err := r.updatePass(ctx, func(p *syncing.Pass) error {
-		p.Suspect = "the provider says that its listing is incomplete: nothing was deleted"
+		p.Incomplete = true
 		return nil
 	})
 	return err
@@ -104,7 +145,7 @@ func (r *runner) endPass(ctx context.Context, shards []syncing.Shard) error {
 	err := r.minePass(ctx, func(p *syncing.Pass) error {
 		p.State, p.EndedAt = syncing.Done, &now
 		for _, s := range shards {
-			if isEnumeration(s) && s.Ended && r.feed {
+			if isEnumeration(s) && s.Ended && s.Position.Index == feedEnd {
 				p.Cursor = s.Position.Cursor
 			}
 		}

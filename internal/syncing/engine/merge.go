@@ -30,6 +30,8 @@ type trio struct {
 	letter *syncing.DeadLetter
 	path   string
 	intact bool // the object's file stands in the destination with its size
+	gone   bool // pages without order: the change says that the item left
+	index  int  // likewise: of the change in its page
 }
 
 const mergeChunk = 1000

@@ -13,6 +13,9 @@ func (sh *shard) enumerate() error {
 	if r.pass.Unordered {
 		return sh.sorted()
 	}
+	if sh.doc.Position.Index == unseenPhase {
+		return sh.newDirect(true).unseen(sh.doc.Position)
+	}
 	ps := r.list(sh.ctx, sh.scope, sh.doc.Position.Cursor)
 	defer ps.close()
 	first, err := ps.next(sh.ctx)

@@ -331,9 +331,9 @@ func broken(err error) bool {
 	return errs.Is(err, errs.Unavailable) && errs.From(err).Origin == errs.Provider
 }
 
-// ours marks a failure of our own side, which is never the item's.
+// ours marks a failure of our own side, which is never the item's; nil stays nil.
 func ours(err error, msg string) error {
-	if errs.KindOf(err) == errs.Canceled {
+	if err == nil || errs.KindOf(err) == errs.Canceled {
 		return err
 	}
 	k := errs.KindOf(err)

@@ -10,6 +10,7 @@ import (
 
 // view is what a sync takes in, and what it makes of it: filters and mapping.
 type view struct {
+	filters  *syncing.Filters
 	revision int64 // of the mapping
 }
 
@@ -22,14 +23,28 @@ type mapping struct {
 
 const opMapping = "sync.mapping"
 
-func newView(s syncing.Sync) (view, error) { return view{revision: s.MappingRevision}, nil }
+func newView(s syncing.Sync) (view, error) {
+	return view{filters: s.Filters, revision: s.MappingRevision}, nil
+}
 
 // match says whether the filters let an item pass, or which rule does not.
-func (r *runner) match(item driver.Item) (rule string, ok bool) { return "", true }
+func (r *runner) match(item driver.Item) (rule string, ok bool) {
+	ok, rule = r.view.filters.Match(syncing.FilterItem{
+		Name: item.Name, Rel: item.Rel, Size: item.Size, ModifiedAt: item.ModifiedAt, MIME: item.MIME,
+	})
+	return rule, ok
+}
 
-// movedOut reports an item that left what the filters let pass because its path
-// changed.
-func (r *runner) movedOut(o bucket.Object, item driver.Item) bool { return false }
+// movedOut reports an item whose path changed to one that the filters leave
+// out. An item that stayed where it is and merely changed so is kept: what the
+// bucket holds of it was wanted when it came.
+func (r *runner) movedOut(o bucket.Object, item driver.Item) bool {
+	if item.Path == "" || item.Path == o.SourcePath {
+		return false
+	}
+	_, ok := r.match(item)
+	return !ok
+}
 
 // describe maps an item.
 func (r *runner) describe(ctx context.Context, w *work) error { return nil }

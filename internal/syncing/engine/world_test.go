@@ -32,22 +32,14 @@ import (
 // retries: every fault of a fake reaches the engine.
 type portable struct{ driver.Source }
 
-func (p portable) Split(ctx context.Context, s driver.Scope, n int) ([]driver.Scope, bool, error) {
-	sp, ok := p.Source.(driver.Splitter)
-	if !ok {
-		return nil, false, nil
-	}
-	parts, err := sp.Split(ctx, s, n)
-	return parts, true, err
+func (p portable) Splitter() (driver.Splitter, bool) {
+	s, ok := p.Source.(driver.Splitter)
+	return s, ok
 }
 
-func (p portable) Attributes(ctx context.Context, it driver.Item, w driver.Want) (driver.Attributes, bool, error) {
+func (p portable) Attributer() (driver.Attributer, bool) {
 	a, ok := p.Source.(driver.Attributer)
-	if !ok {
-		return driver.Attributes{}, false, nil
-	}
-	got, err := a.Attributes(ctx, it, w)
-	return got, true, err
+	return a, ok
 }
 
 // world is one sync with everything real but its source: the embedded store, a
