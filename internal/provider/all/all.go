@@ -1,0 +1,15 @@
+// Package all names the adapters that Mooring has. Only cmd imports it.
+package all
+
+import (
+	"mooring/internal/provider"
+	"mooring/internal/provider/s3"
+)
+
+// Adapters returns the adapter of each provider.
+func Adapters() provider.Registry {
+	return provider.Registry{
+		"s3":     s3.Open,
+		"tigris": s3.Open,
+	}
+}

@@ -1,0 +1,79 @@
+package s3
+
+import (
+	"context"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"mooring/internal/errs"
+	"mooring/internal/provider/driver"
+)
+
+// Browse implements driver.Source. The top is the buckets; below, folders are
+// what a slash separates. A folder's id, with its slash, is a path to browse.
+func (s *source) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
+	limit = max(1, min(limit, 1000))
+	if path == "" || path == "/" {
+		return s.buckets(ctx, page, limit)
+	}
+	p, err := placeOf("s3.browse", path)
+	if err != nil {
+		return driver.Listing{}, err
+	}
+	l, err := s.list(ctx, query{op: "s3.browse", bucket: p.bucket, prefix: p.base, delimiter: "/", token: page, max: limit})
+	if err != nil {
+		return driver.Listing{}, err
+	}
+	var out driver.Listing
+	for _, prefix := range l.prefixes {
+		full := strings.TrimSuffix(prefix, "/")
+		rel := strings.TrimPrefix(full, p.base)
+		out.Items = append(out.Items, driver.Item{
+			ID: p.bucket + "/" + prefix, Path: full, Rel: rel, Name: rel, Folder: true, Size: -1,
+		})
+	}
+	for _, o := range l.objects {
+		if k := aws.ToString(o.Key); k != p.base { // the folder's own marker
+			out.Items = append(out.Items, p.listed(o))
+		}
+	}
+	if l.more {
+		out.Next = l.token
+	}
+	return out, nil
+}
+
+// buckets lists the buckets of the account. page is the name of the first one.
+// Who may not list them sees the one that is configured.
+func (s *source) buckets(ctx context.Context, page string, limit int) (driver.Listing, error) {
+	all, err := do(ctx, s, target{op: "s3.browse"}, func(ctx context.Context, c *sdk.Client) (*sdk.ListBucketsOutput, error) {
+		return c.ListBuckets(ctx, &sdk.ListBucketsInput{})
+	})
+	var out driver.Listing
+	folder := func(name string) driver.Item {
+		return driver.Item{ID: name, Path: name, Rel: name, Name: name, Folder: true, Size: -1}
+	}
+	if err != nil {
+		if s.bucket != "" && errs.Is(err, errs.PermissionDenied) {
+			out.Items = append(out.Items, folder(s.bucket))
+			return out, nil
+		}
+		return out, err
+	}
+	for _, b := range all.Buckets {
+		name := aws.ToString(b.Name)
+		if name < page {
+			continue
+		}
+		if len(out.Items) == limit {
+			out.Next = name
+			break
+		}
+		it := folder(name)
+		it.ModifiedAt = aws.ToTime(b.CreationDate).UTC()
+		out.Items = append(out.Items, it)
+	}
+	return out, nil
+}

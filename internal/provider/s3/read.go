@@ -1,0 +1,193 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mooring/internal/errs"
+	"mooring/internal/provider/driver"
+)
+
+// Open implements driver.Source.
+func (s *source) Open(ctx context.Context, item driver.Item, off int64) (io.ReadCloser, error) {
+	bucket, k, err := keyOf("s3.get", item.ID)
+	if err != nil {
+		return nil, err
+	}
+	t := target{op: "s3.get", bucket: bucket, object: true}
+	switch {
+	case off < 0 || item.Size >= 0 && off > item.Size:
+		return nil, t.failure(errs.Stale, errs.ScopeObject, "InvalidRange", "the object is shorter than the offset asked for")
+	case off > 0 && off == item.Size:
+		return s.nothing(ctx, t, k, item) // no range can be asked for at the end
+	}
+	in := &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(k), IfMatch: ifMatch(item)}
+	if off > 0 {
+		in.Range = aws.String("bytes=" + strconv.FormatInt(off, 10) + "-")
+	}
+	out, err := do(ctx, s, t, func(ctx context.Context, c *sdk.Client) (*sdk.GetObjectOutput, error) {
+		// Asked for by hand, the checksums come and the SDK does not judge by
+		// them: a partial body must not be compared with the whole's.
+		return c.GetObject(ctx, in, sdk.WithAPIOptions(smithyhttp.AddHeaderValue("X-Amz-Checksum-Mode", "ENABLED")))
+	})
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{body: out.Body, t: t, left: -1, ctx: ctx}
+	if err := r.expect(out, item, off); err != nil {
+		_ = out.Body.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func ifMatch(item driver.Item) *string {
+	etag := etagOf(item.Version)
+	switch {
+	case etag == "":
+		return nil
+	case strings.HasPrefix(etag, `W/"`):
+		return aws.String(etag)
+	}
+	return aws.String(`"` + etag + `"`)
+}
+
+// nothing is the rest of an object behind its last byte.
+func (s *source) nothing(ctx context.Context, t target, k string, item driver.Item) (io.ReadCloser, error) {
+	out, err := s.head(ctx, target{op: t.op, bucket: t.bucket, object: true}, k, ifMatch(item))
+	if err != nil {
+		return nil, err
+	}
+	if versionOf(aws.ToString(out.ETag), aws.ToInt64(out.ContentLength), aws.ToTime(out.LastModified)) != item.Version {
+		return nil, stale(t)
+	}
+	return io.NopCloser(bytes.NewReader(nil)), nil
+}
+
+func stale(t target) error {
+	return t.failure(errs.Stale, errs.ScopeObject, "PreconditionFailed", "the object has changed since it was listed")
+}
+
+// reader reads an object and knows how much is to come.
+type reader struct {
+	ctx  context.Context
+	body io.ReadCloser
+	t    target
+	skip int64 // to be dropped first: the server ignored the range
+	left int64 // -1: not known
+	sums []driver.Checksum
+}
+
+var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+|\*)$`)
+
+// expect compares the head of an answer with what was listed and asked for.
+func (r *reader) expect(out *sdk.GetObjectOutput, item driver.Item, off int64) error {
+	if want := etagOf(item.Version); want != "" && out.ETag != nil && bare(*out.ETag) != want {
+		return stale(r.t) // a server that ignores If-Match
+	}
+	start, total, length := int64(0), int64(-1), int64(-1)
+	if out.ContentLength != nil {
+		length = *out.ContentLength
+	}
+	if cr := aws.ToString(out.ContentRange); cr != "" {
+		m := contentRange.FindStringSubmatch(cr)
+		if m == nil {
+			return r.t.failure(errs.Corrupt, errs.ScopeObject, "ContentRange", "the answer does not say which part of the object it holds")
+		}
+		start, _ = strconv.ParseInt(m[1], 10, 64)
+		if total, _ = strconv.ParseInt(m[3], 10, 64); m[3] == "*" {
+			total = -1
+		}
+	} else {
+		total = length
+	}
+	switch {
+	case start > off, start > 0 && off == 0:
+		return r.t.failure(errs.Corrupt, errs.ScopeObject, "ContentRange", "the answer holds another part of the object than was asked for")
+	case item.Size >= 0 && total >= 0 && total != item.Size:
+		return stale(r.t)
+	}
+	r.skip = off - start
+	if size := max(item.Size, total); size >= 0 {
+		r.left = size - off
+	}
+	r.sums = checksums(out, off)
+	return nil
+}
+
+// Checksums implements driver.Checksummed.
+func (r *reader) Checksums() []driver.Checksum { return r.sums }
+
+func (r *reader) Read(p []byte) (int, error) {
+	if r.skip > 0 {
+		n, err := io.CopyN(io.Discard, r.body, r.skip)
+		r.skip -= n
+		if err != nil {
+			return 0, r.broken(err)
+		}
+	}
+	n, err := r.body.Read(p)
+	if r.left >= 0 && int64(n) > r.left {
+		return int(r.left), r.t.failure(errs.Corrupt, errs.ScopeObject, "TooLong", "the object is longer than it says")
+	}
+	if r.left >= 0 {
+		r.left -= int64(n)
+	}
+	switch {
+	case err == nil:
+		return n, nil
+	case err == io.EOF && r.left <= 0: //nolint:errorlint // a reader's contract is the bare value
+		return n, io.EOF
+	}
+	return n, r.broken(err)
+}
+
+// broken classifies the end of a transfer before its time.
+func (r *reader) broken(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return io.ErrUnexpectedEOF
+	}
+	if cause := r.ctx.Err(); cause != nil {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	return classify(r.t, err, zeroTime)
+}
+
+func (r *reader) Close() error { return r.body.Close() }
+
+// checksums gathers what an answer says of the whole object. An answer with a
+// part may carry the part's.
+func checksums(out *sdk.GetObjectOutput, off int64) (sums []driver.Checksum) {
+	if off == 0 && out.ChecksumType != types.ChecksumTypeComposite {
+		for _, c := range []struct {
+			name  string
+			value *string
+			size  int
+		}{
+			{"sha256", out.ChecksumSHA256, 32}, {"sha1", out.ChecksumSHA1, 20}, {"crc64nvme", out.ChecksumCRC64NVME, 8},
+			{"crc32c", out.ChecksumCRC32C, 4}, {"crc32", out.ChecksumCRC32, 4},
+		} {
+			// One with "-N" at its end is that of parts, and does not decode.
+			if b, err := base64.StdEncoding.DecodeString(aws.ToString(c.value)); err == nil && len(b) == c.size {
+				sums = append(sums, driver.Checksum{Algorithm: c.name, Value: b, Certain: true})
+			}
+		}
+	}
+	if b, err := hex.DecodeString(bare(aws.ToString(out.ETag))); err == nil && len(b) == 16 {
+		sums = append(sums, driver.Checksum{Algorithm: "md5", Value: b})
+	}
+	return sums
+}
