@@ -164,7 +164,7 @@ func (c catalogue) ByContent(ctx context.Context, org id.Org, b id.Bucket, sums 
 		}
 		var o string
 		found, err := c.s.row(ctx, op, "SELECT id FROM objects INDEXED BY objects_content"+
-			" WHERE bucket = ? AND substr(sha, 1, 8) = substr(?, 1, 8) AND original = 1 AND sha = ? ORDER BY id LIMIT 1", []any{at, raw, raw}, &o)
+			" WHERE bucket = ? AND substr(sha, 1, 8) = substr(?, 1, 8) AND original = 1 AND sha = ? ORDER BY n LIMIT 1", []any{at, raw, raw}, &o)
 		if err != nil {
 			return nil, err
 		}

@@ -42,7 +42,7 @@ CREATE TABLE connections (id TEXT PRIMARY KEY, org TEXT NOT NULL, revision INTEG
 CREATE INDEX connections_list ON connections (org, created, id, status, provider);
 CREATE INDEX connections_name ON connections (org, name, created, id);
 CREATE UNIQUE INDEX connections_live ON connections (org, live_name);
-CREATE INDEX connections_due ON connections (next_check) WHERE next_check IS NOT NULL;
+CREATE INDEX connections_due ON connections (next_check, id) WHERE next_check IS NOT NULL;
 
 CREATE TABLE buckets (id TEXT PRIMARY KEY, org TEXT NOT NULL, revision INTEGER NOT NULL, created INTEGER NOT NULL,
 	namespace TEXT NOT NULL, name TEXT NOT NULL, live_name TEXT, description TEXT NOT NULL, status TEXT NOT NULL, doc BLOB NOT NULL);
@@ -105,9 +105,9 @@ CREATE TABLE syncs (id TEXT PRIMARY KEY, org TEXT NOT NULL, revision INTEGER NOT
 CREATE INDEX syncs_list ON syncs (org, created, id);
 CREATE INDEX syncs_bucket ON syncs (org, bucket, created, id);
 CREATE INDEX syncs_connection ON syncs (org, connection, created, id);
-CREATE INDEX syncs_due ON syncs (next_sync) WHERE next_sync IS NOT NULL;
+CREATE INDEX syncs_due ON syncs (next_sync, id) WHERE next_sync IS NOT NULL;
 CREATE INDEX syncs_triggered ON syncs (triggered) WHERE triggered IS NOT NULL;
-CREATE INDEX syncs_deleted ON syncs (deleted) WHERE deleted IS NOT NULL;
+CREATE INDEX syncs_deleted ON syncs (deleted, id) WHERE deleted IS NOT NULL;
 
 CREATE TABLE passes (id TEXT PRIMARY KEY, org TEXT NOT NULL, revision INTEGER NOT NULL, created INTEGER NOT NULL, sync TEXT NOT NULL, doc BLOB NOT NULL);
 CREATE INDEX passes_sync ON passes (org, sync);
