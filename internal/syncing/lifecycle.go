@@ -148,6 +148,16 @@ func (s *Sync) retryAfter(n int, now time.Time) {
 	s.NextSyncAt = &at
 }
 
+// Stumble puts off the next run after one that could not even be closed. It is
+// counted when that run is closed.
+func (s *Sync) Stumble(f FailedRun, now time.Time) {
+	msg := cut(f.Message, maxLastError)
+	s.LastError, s.UpdatedAt = &msg, now
+	if s.Runnable() == nil {
+		s.retryAfter(max(s.Failures, 1), now)
+	}
+}
+
 // WaitForConnection puts the sync off while its connection is not ACTIVE.
 // Nothing is counted.
 func (s *Sync) WaitForConnection(now time.Time) {

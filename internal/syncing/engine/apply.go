@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -11,11 +12,19 @@ import (
 	"mooring/internal/syncing"
 )
 
-// write makes a record true: it is inserted (the fence), then applied. The
-// caller holds r.mu, and has made durable what the record places.
+// write makes a record true: it is inserted (the fence), then applied. From
+// here on a run that is stopped takes the time to finish. The caller holds r.mu,
+// and has made durable what the record places.
 func (r *runner) write(ctx context.Context, sh *shard, rec *syncing.Record) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyGrace)
+	defer cancel()
+	r.waiting = true
 	if err := r.Store.Pages().Append(ctx, r.org, *rec); err != nil {
 		if errs.Is(err, errs.AlreadyExists) {
+			r.waiting = false
 			return errLost
 		}
 		return err
@@ -24,9 +33,13 @@ func (r *runner) write(ctx context.Context, sh *shard, rec *syncing.Record) erro
 	if err := r.apply(ctx, rec, false); err != nil {
 		return err
 	}
+	r.waiting = false
 	r.applied(rec)
 	return sh.doc.Fold(*rec)
 }
+
+// applyGrace bounds the application of one record.
+const applyGrace = 5 * time.Minute
 
 // applied notes a record that can be dropped, and names that can be freed, once
 // the sink is durable.

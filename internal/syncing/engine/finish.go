@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
@@ -24,7 +25,9 @@ func (r *runner) finish(ctx context.Context, err error) (syncing.Run, error) {
 		}
 	}
 	if err != nil {
-		r.afterError(ctx, err)
+		if waits := r.afterError(ctx, err); waits != nil {
+			return r.leaveOpen(ctx, err)
+		}
 	}
 	run, closeErr := r.closeRun(ctx, r.run, r.closing(err))
 	if closeErr != nil {
@@ -38,17 +41,43 @@ func (r *runner) finish(ctx context.Context, err error) (syncing.Run, error) {
 	return run, err
 }
 
-// afterError tidies as far as that is possible: what is left is done by the
-// next run.
-func (r *runner) afterError(ctx context.Context, err error) {
+// afterError tidies. It fails when a record waits that can't be applied: then
+// the ledger is not complete. All else that is left is done by the next run.
+func (r *runner) afterError(ctx context.Context, err error) error {
 	r.log.Info("run stopped", "kind", errs.KindOf(err).String(), "error", err)
-	if err := r.flush(ctx); err != nil {
-		r.log.Warn("records of a stopped run wait for the next one", "error", err)
+	if r.waiting {
+		if err := r.redo(ctx); err != nil {
+			r.log.Warn("a record of a stopped run waits for the next one", "error", err)
+			return err
+		}
 	}
-	all := r.stagingPrefix()
-	if err := r.sink.Sweep(ctx, func(staged string) bool { return len(staged) < len(all) || staged[:len(all)] != all }); err != nil {
+	if err := r.flush(ctx); err != nil {
+		r.log.Warn("records of a stopped run wait for the next one to drop them", "error", err)
+		return nil
+	}
+	own := r.stagingPrefix()
+	if err := r.sink.Sweep(ctx, func(staged string) bool { return !strings.HasPrefix(staged, own) }); err != nil {
 		r.log.Warn("staged content of a stopped run waits for the next one", "error", err)
 	}
+	return nil
+}
+
+// leaveOpen notes why a run stopped whose ledger is not complete. The next run
+// completes and closes it.
+func (r *runner) leaveOpen(ctx context.Context, cause error) (syncing.Run, error) {
+	c := r.closing(cause)
+	run, err := r.Store.Runs().Update(ctx, r.org, r.run.ID, func(x *syncing.Run) error {
+		x.Reason, x.ErrorKind, x.UpdatedAt = c.reason, c.kind, r.now()
+		return nil
+	})
+	if err != nil {
+		return r.run, cause
+	}
+	_ = r.mine(ctx, func(s *syncing.Sync) error {
+		s.Stumble(syncing.Failure(cause), r.now())
+		return nil
+	})
+	return run, cause
 }
 
 // closing says how a run ends.

@@ -118,7 +118,7 @@ func (r *runner) suspicion(p *syncing.Pass, absent, met int64) string {
 	switch {
 	case absent <= 0 || known <= 0:
 		return ""
-	case p.Snapshot && met == 0:
+	case !p.Feed && met == 0:
 		return fmt.Sprintf("the listing was empty although %d objects are known: nothing was deleted", known)
 	case absent*100 > known*int64(r.sync.MaxDeletePercent):
 		return fmt.Sprintf("%d of %d known objects are gone, more than %d %%: nothing was deleted", absent, known, r.sync.MaxDeletePercent)

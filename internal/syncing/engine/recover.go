@@ -6,6 +6,7 @@ import (
 
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/store"
 	"mooring/internal/syncing"
 )
 
@@ -14,6 +15,9 @@ import (
 // sync names is closed and folded.
 func (r *runner) recover(ctx context.Context) error {
 	r.run.ID = id.NewRun()
+	if err := r.forgetUnnamed(ctx); err != nil {
+		return err
+	}
 	if err := r.redo(ctx); err != nil {
 		return err
 	}
@@ -45,6 +49,21 @@ func (r *runner) recover(ctx context.Context) error {
 	}
 	r.prev = prev
 	r.step(StepRecovered)
+	return nil
+}
+
+// forgetUnnamed removes the row of a run that was killed before the sync named
+// it: nothing else would ever close it.
+func (r *runner) forgetUnnamed(ctx context.Context) error {
+	latest, err := r.Store.Runs().List(ctx, r.org, syncing.RunFilter{Sync: r.sync.ID}, store.Page{Limit: 1})
+	if err != nil {
+		return err
+	}
+	for _, run := range latest.Items {
+		if run.Number > r.sync.RunCounter && run.Status == syncing.RunInProgress {
+			return r.Store.Runs().Remove(ctx, r.org, run.ID)
+		}
+	}
 	return nil
 }
 
@@ -162,14 +181,17 @@ func (r *runner) sweep(ctx context.Context) error {
 func (r *runner) closePrevious(ctx context.Context, prev syncing.Run) error {
 	var cause error
 	if prev.Status == syncing.RunInProgress {
-		c := closing{status: syncing.RunCanceled, reason: "the run was killed or its worker lost; the next one goes on where it was", pass: r.pass}
+		c := closing{status: syncing.RunCanceled, reason: "the run was killed or its worker lost; the next one goes on where it was"}
+		if prev.ErrorKind != "" { // it said why before it had to leave the rest to us
+			c.status, c.reason, c.kind = syncing.RunFailed, prev.Reason, prev.ErrorKind
+		}
 		if r.sync.CurrentPass != "" && prev.Kind != syncing.KindVerify {
 			var err error
 			if c.pass, err = r.Store.Passes().Get(ctx, r.org, r.sync.CurrentPass); err != nil && !errs.Is(err, errs.NotFound) {
 				return err
 			}
-			if c.pass.State == syncing.Done {
-				c.status, c.reason = syncing.RunCompleted, ""
+			if c.pass.State == syncing.Done && c.status == syncing.RunCanceled {
+				c.status, c.reason, c.suspect = syncing.RunCompleted, "", c.pass.Suspect
 			}
 		}
 		closed, err := r.closeRun(ctx, prev, c)

@@ -47,6 +47,7 @@ type runner struct {
 	staged     atomic.Int64 // staging names given
 
 	mu        sync.Mutex // serializes commits
+	waiting   bool       // a record may be inserted that is not applied
 	dirty     atomic.Bool
 	droppable []string          // records that are applied and wait for the sink
 	freed     []key.Key         // reservations that go with them
@@ -122,7 +123,7 @@ func (r *runner) work(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = r.src.Close() }()
-	if r.view, err = newView(r.sync); err != nil {
+	if r.view, err = newView(r.sync, r.bucket); err != nil {
 		return err
 	}
 	r.pool = newPool(r.limits.Transfers, r.limits.BytesInFlight)

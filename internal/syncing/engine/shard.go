@@ -134,7 +134,7 @@ func (r *runner) perform(ctx context.Context, w *work, p *permit) error {
 		return context.Cause(ctx)
 	}
 	if w.act == updated {
-		return r.redescribe(ctx, w)
+		return r.redescribe(ctx, w, p)
 	}
 	w.staged = r.stagingName()
 	err := r.transfer(ctx, w, p)

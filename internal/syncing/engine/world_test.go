@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mooring/internal/bucket"
 	"mooring/internal/connection"
 	"mooring/internal/errs"
@@ -313,3 +315,25 @@ func (w *world) check(run syncing.Run, want syncing.Ledger) {
 func itemError(k errs.Kind) error {
 	return &errs.Error{Kind: k, Origin: errs.Provider, Scope: errs.ScopeObject, Code: "Scripted"}
 }
+
+// asList is an array of a stored document.
+func asList(v any) []any {
+	switch v := v.(type) {
+	case []any:
+		return v
+	case bson.A:
+		return v
+	}
+	return nil
+}
+
+// reopen closes the store and opens everything anew, as a restart does.
+func (w *world) reopen() {
+	w.t.Helper()
+	_ = w.store.Close()
+	old := w.engine
+	w.open()
+	w.engine.Limits, w.engine.Hooks = old.Limits, old.Hooks
+}
+
+func sourceKey(s string) key.Key { return key.Key(s) }
