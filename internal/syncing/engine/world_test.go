@@ -337,3 +337,31 @@ func (w *world) reopen() {
 }
 
 func sourceKey(s string) key.Key { return key.Key(s) }
+
+func (w *world) runIn(ctx context.Context) (syncing.Run, error) {
+	return w.engine.Run(ctx, w.org, w.sync, store.Lease{Fence: 1}, "wrk_test")
+}
+
+func opener(s engine.Source) func(context.Context, id.Org, id.Connection) (engine.Source, error) {
+	return func(context.Context, id.Org, id.Connection) (engine.Source, error) { return s, nil }
+}
+
+// suspend suspends the connection, or makes it active again.
+func (w *world) suspend(yes bool) {
+	w.t.Helper()
+	must(w.t)(w.store.Connections().Update(context.Background(), w.org, w.conn.ID, func(c *connection.Connection) error {
+		c.Status = connection.Active
+		if yes {
+			c.Status = connection.Suspended
+		}
+		return nil
+	}))
+}
+
+// failingSink refuses content.
+type failingSink struct {
+	sink.Sink
+	err error
+}
+
+func (s *failingSink) Stage(context.Context, string) (sink.Writer, error) { return nil, s.err }
