@@ -48,9 +48,7 @@ func (s *source) Browse(ctx context.Context, path, page string, limit int) (driv
 // buckets lists the buckets of the account. page is the name of the first one.
 // Who may not list them sees the one that is configured.
 func (s *source) buckets(ctx context.Context, page string, limit int) (driver.Listing, error) {
-	all, err := do(ctx, s, target{op: "s3.browse"}, func(ctx context.Context, c *sdk.Client) (*sdk.ListBucketsOutput, error) {
-		return c.ListBuckets(ctx, &sdk.ListBucketsInput{})
-	})
+	all, err := s.listBuckets(ctx, "s3.browse", &sdk.ListBucketsInput{})
 	var out driver.Listing
 	folder := func(name string) driver.Item {
 		return driver.Item{ID: name, Path: name, Rel: name, Name: name, Folder: true, Size: -1}
@@ -76,4 +74,15 @@ func (s *source) buckets(ctx context.Context, page string, limit int) (driver.Li
 		out.Items = append(out.Items, it)
 	}
 	return out, nil
+}
+
+func (s *source) listBuckets(ctx context.Context, op string, in *sdk.ListBucketsInput) (*sdk.ListBucketsOutput, error) {
+	t := target{op: op}
+	out, err := do(ctx, s, t, func(ctx context.Context, c *sdk.Client) (*sdk.ListBucketsOutput, error) {
+		return c.ListBuckets(ctx, in)
+	})
+	if err == nil && out.Buckets == nil && out.Owner == nil {
+		return nil, notS3(t)
+	}
+	return out, err
 }

@@ -74,9 +74,7 @@ func (s *source) checkTarget(ctx context.Context, path string, r *driver.Report)
 }
 
 func (s *source) checkBuckets(ctx context.Context, r *driver.Report) error {
-	_, err := do(ctx, s, target{op: "s3.check"}, func(ctx context.Context, c *sdk.Client) (*sdk.ListBucketsOutput, error) {
-		return c.ListBuckets(ctx, &sdk.ListBucketsInput{MaxBuckets: aws.Int32(1)})
-	})
+	_, err := s.listBuckets(ctx, "s3.check", &sdk.ListBucketsInput{MaxBuckets: aws.Int32(1)})
 	r.Message, r.Details["region"] = "the credentials work", s.region
 	if errs.Is(err, errs.PermissionDenied) && errs.From(err).Code == "AccessDenied" {
 		r.Details["note"] = "cannot list buckets"

@@ -63,6 +63,11 @@ func (s *source) list(ctx context.Context, q query) (listing, error) {
 // decode undoes the encoding of keys, if the server says that it encoded them:
 // not all know it. A space may be "+" or "%20".
 func decode(t target, out *sdk.ListObjectsV2Output) (listing, error) {
+	if out.Name == nil && out.IsTruncated == nil && out.MaxKeys == nil {
+		// The SDK takes any page of anybody's for a listing without keys. Who
+		// believed it would delete everything.
+		return listing{}, notS3(t)
+	}
 	l := listing{objects: out.Contents, token: aws.ToString(out.NextContinuationToken), more: aws.ToBool(out.IsTruncated)}
 	plain := func(k string) (string, error) { return k, nil }
 	if out.EncodingType == types.EncodingTypeUrl {
@@ -84,6 +89,10 @@ func decode(t target, out *sdk.ListObjectsV2Output) (listing, error) {
 		l.prefixes = append(l.prefixes, k)
 	}
 	return l, nil
+}
+
+func notS3(t target) error {
+	return t.failure(errs.Corrupt, errs.ScopePath, "NotS3", msgNotS3)
 }
 
 // cursor is where an enumeration goes on: behind a key, or, where there is no

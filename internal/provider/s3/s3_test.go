@@ -194,4 +194,3 @@ func roleConfig() config.Config {
 		Credentials: map[string]any{"role_arn": roleARN, "external_id": "external-id"},
 	}
 }
-

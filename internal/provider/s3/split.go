@@ -101,11 +101,10 @@ func (sp *splitting) behind(ctx context.Context, text string) (string, error) {
 
 // prefix finds what all keys begin with, by asking for keys behind all that
 // begin like the first one does: the longer that is, the sooner there are some.
-// What is found on the way are cuts.
 func (sp *splitting) prefix(ctx context.Context, n int) error {
 	first := sp.intervals[0].first
 	low, high := len(sp.p.base), len(first) // behind first[:low] there is nothing
-	for high-low > 1 && sp.budget > n && len(sp.intervals) < n {
+	for high-low > 1 && sp.budget > n {
 		mid := runeStart(first, (low+high+1)/2)
 		if mid <= low {
 			mid = low + 1
@@ -122,11 +121,9 @@ func (sp *splitting) prefix(ctx context.Context, n int) error {
 		case err != nil:
 			return err
 		case k == "":
-			low = mid
-			sp.intervals[len(sp.intervals)-1].bound = least(sp.intervals[len(sp.intervals)-1].bound, text)
+			low, sp.intervals[0].bound = mid, text
 		default:
 			high = mid
-			sp.cut(0, text, k)
 		}
 	}
 	return nil
@@ -187,13 +184,6 @@ func runeStart(s string, i int) int {
 	return i
 }
 
-func least(bound, text string) string {
-	if bound == "" {
-		return text
-	}
-	return min(bound, text)
-}
-
 // Names are measured in the printable characters of ASCII, which most keys
 // consist of: others count as the nearest. That decides only where is asked.
 const (
@@ -227,14 +217,38 @@ func (iv interval) width() float64 {
 	return math.Log(float64(high-low)) - float64(len(shared))*math.Log(digits)
 }
 
-// middle returns a text in the middle of the interval.
+// middle returns a text in the middle of the interval. Where keys go on with
+// digits, or letters, what is behind all of these is asked for first: mostly
+// there is nothing.
 func (iv interval) middle() (string, bool) {
 	shared, low, high := iv.ends()
+	n := len(shared)
+	inside := func(text string) bool { return text > iv.first && (iv.bound == "" || text < iv.bound) }
+	if n < len(iv.first) {
+		if last := lastLike(iv.first[n]); last != 0 && (n >= len(iv.bound) || iv.bound[n] > last) {
+			if text := shared + string(rune(last)) + maxRune; inside(text) {
+				return text, true
+			}
+		}
+	}
 	if high <= low+1 {
 		return "", false
 	}
 	text := shared + name(low+(high-low)/2)
-	return text, text > iv.first && (iv.bound == "" || text < iv.bound)
+	return text, inside(text)
+}
+
+// lastLike returns the last of the characters like c, 0 when c is of no such sort.
+func lastLike(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return '9'
+	case 'A' <= c && c <= 'Z':
+		return 'Z'
+	case 'a' <= c && c <= 'z':
+		return 'z'
+	}
+	return 0
 }
 
 func number(s string) (n uint64) {
