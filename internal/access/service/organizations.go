@@ -158,3 +158,25 @@ func checkEmail(s string) (string, error) {
 	}
 	return addr, nil
 }
+
+// SetReadAuditing changes whether reads are audited; nil changes nothing. It
+// returns the organization as it then is.
+func (s *Service) SetReadAuditing(ctx context.Context, org id.Org, actor audit.Actor, enabled *bool) (access.Organization, error) {
+	if enabled == nil {
+		return s.Store.Organizations().Get(ctx, org, org)
+	}
+	now := s.now()
+	return s.Store.Organizations().Update(ctx, org, org, func(o *access.Organization) error {
+		if o.Audit.ReadAuditing == *enabled {
+			return nil
+		}
+		o.Outbox.Note(now, actor, organizationUpdated, audit.Organization, string(org), true, map[string]any{"read_auditing_enabled": []any{o.Audit.ReadAuditing, *enabled}})
+		o.Audit.ReadAuditing, o.UpdatedAt = *enabled, now
+		return nil
+	})
+}
+
+// organizationUpdated: the contract has no action for an organization's
+// settings. What is audited is part of who may see what, so it is recorded as a
+// change of permissions.
+const organizationUpdated = audit.PermissionUpdated

@@ -36,6 +36,7 @@ type CreateRequest struct {
 	UniqueKey   map[string]any
 	Metadata    map[string]any
 	Destination string
+	CreatedBy   id.User // on whose behalf; "" is the actor
 }
 
 func (r *CreateRequest) check() error {
@@ -73,7 +74,10 @@ func (s *Service) Create(ctx context.Context, org id.Org, ns id.Namespace, actor
 	b := bucket.Bucket{
 		ID: id.NewBucket(), Org: org, Namespace: ns, Name: r.Name, Description: r.Description, Schema: orEmpty(r.Schema),
 		UniqueKey: r.UniqueKey, Metadata: orEmpty(r.Metadata), Status: bucket.Active, Destination: r.Destination,
-		CreatedAt: now, UpdatedAt: now, CreatedBy: actor.ID,
+		CreatedAt: now, UpdatedAt: now, CreatedBy: string(r.CreatedBy),
+	}
+	if b.CreatedBy == "" {
+		b.CreatedBy = actor.ID
 	}
 	part, err := dest.Bucket(ctx, b)
 	if err != nil {

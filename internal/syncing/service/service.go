@@ -58,6 +58,7 @@ type CreateRequest struct {
 	SourcePath string
 	Mode       syncing.Mode
 	Filters    *syncing.Filters
+	CreatedBy  id.User // on whose behalf; "" is the actor
 	Settings
 }
 
@@ -75,7 +76,10 @@ func (s *Service) Create(ctx context.Context, org id.Org, actor audit.Actor, b b
 		ID: id.NewSync(), Org: org, Namespace: b.Namespace, Bucket: b.ID, Connection: conn.ID, Provider: conn.Provider,
 		SourcePath: r.SourcePath, Mode: r.Mode, Metadata: map[string]any{}, Filters: r.Filters,
 		PollingSeconds: DefaultPolling, BatchSize: DefaultBatch, OnDelete: syncing.Ignore, MaxDeletePercent: DefaultMaxDeletePercent,
-		MaxObjectsPerRun: DefaultMaxObjects, Status: syncing.Pending, NextSyncAt: &now, CreatedAt: now, UpdatedAt: now, CreatedBy: actor.ID,
+		MaxObjectsPerRun: DefaultMaxObjects, Status: syncing.Pending, NextSyncAt: &now, CreatedAt: now, UpdatedAt: now, CreatedBy: string(r.CreatedBy),
+	}
+	if sy.CreatedBy == "" {
+		sy.CreatedBy = actor.ID
 	}
 	r.Status, r.IsActive = nil, nil // a new sync is PENDING
 	if err := s.apply(&sy, r.Settings, actor, now); err != nil {

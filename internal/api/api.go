@@ -1,0 +1,99 @@
+// Package api is the HTTP API: one table of routes, from which the handlers, the
+// permission checks and the OpenAPI document are made. It decides what is asked
+// and by whom, calls a service, and shapes the answer; it holds no rules of the
+// domain. Its choices are explained in docs/design/0004-http-api.md.
+//
+// How a request flows:
+//
+//	middleware.go  request id, security headers, access log, panics
+//	route.go       finds the route
+//	auth.go        who asks, how often, and whether they may
+//	decode.go      the query and the body become typed values, all bad fields gathered
+//	<resource>.go  one file a resource: calls the service and shapes the answer
+//	errors.go      the one table from kinds of error to status codes
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	accessservice "mooring/internal/access/service"
+	"mooring/internal/audit"
+	bucketservice "mooring/internal/bucket/service"
+	connectionservice "mooring/internal/connection/service"
+	"mooring/internal/id"
+	"mooring/internal/store"
+	syncingservice "mooring/internal/syncing/service"
+)
+
+// Server is what the API works with. Fields without a remark are required.
+type Server struct {
+	Access      *accessservice.Service
+	Connections *connectionservice.Service
+	Buckets     *bucketservice.Service
+	Syncs       *syncingservice.Service
+	Engine      Engine      // nil: previews and verifications are answered 503
+	Store       store.Store // for reads: runs, dead letters, audit, objects
+	Log         *slog.Logger
+	Now         func() time.Time // nil: time.Now
+	Version     string
+	// TrustedProxies may say in X-Forwarded-For from where a request comes.
+	TrustedProxies []netip.Prefix
+	// Ready reports why the process can't serve; nil: whether the store answers.
+	Ready func(ctx context.Context) error
+	// Providers are those with an adapter; nil: all that have a configuration.
+	Providers []string
+	// EventInterval is the time between two events of a run's stream; 0: a second.
+	EventInterval time.Duration
+}
+
+// Engine is what the API needs of the engine that executes syncs.
+type Engine interface {
+	// Preview says what a run would do, as a JSON object, without doing it.
+	Preview(ctx context.Context, org id.Org, s id.Sync) (any, error)
+	// Verify asks for a run that hashes a destination against its catalogue
+	// and, with repair, brings again what is missing or damaged. It names the job.
+	Verify(ctx context.Context, org id.Org, actor audit.Actor, s id.Sync, repair bool) (job string, err error)
+}
+
+// server is a Server at work.
+type server struct {
+	Server
+	routes []route
+	limits limits
+	pulse  pulse
+	reads  chan struct{} // bounds the audit entries of reads being written
+	spec   []byte        // the OpenAPI document
+}
+
+// New makes the handler of the whole API. It is safe for concurrent use.
+func New(deps Server) http.Handler {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.EventInterval <= 0 {
+		deps.EventInterval = time.Second
+	}
+	s := &server{Server: deps, routes: routes(), reads: make(chan struct{}, readAudits)}
+	s.spec = s.openAPI()
+	return s.outer(s.mux())
+}
+
+// routes is the whole table, in the order of the documentation.
+func routes() (all []route) {
+	for _, part := range [][]route{
+		connectionRoutes(), bucketRoutes(), objectRoutes(), syncRoutes(), runRoutes(), letterRoutes(),
+		analyticsRoutes(), auditRoutes(), keyRoutes(), userRoutes(), namespaceRoutes(), taskRoutes(), healthRoutes(), documentRoutes(),
+	} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func (s *server) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
