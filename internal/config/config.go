@@ -21,7 +21,6 @@ import (
 // Server is how a process that serves or works is set up.
 type Server struct {
 	Listen         string   // host:port
-	MetricsListen  string   // host:port, "" for none
 	PublicURL      string   // how users reach the server, for links
 	DataDir        string   // database, keys, and by default the content
 	Store          string   // "sqlite"
@@ -50,7 +49,6 @@ const DefaultListen = "127.0.0.1:8420"
 func Flags(f *pflag.FlagSet) *Server {
 	s := &Server{}
 	f.StringVar(&s.Listen, "listen", DefaultListen, "`address` to serve on; one that is not loopback needs TLS, --trusted-proxy or --insecure-http")
-	f.StringVar(&s.MetricsListen, "metrics-listen", "", "`address` to serve /metrics on (default: none)")
 	f.StringVar(&s.PublicURL, "public-url", "", "`URL` under which users reach the server (default: http://LISTEN)")
 	f.StringVar(&s.DataDir, "data-dir", DefaultDataDir(), "`directory` of the database, the keys and, by default, the content")
 	f.StringVar(&s.Store, "store", "sqlite", "where records are kept: sqlite, in the data directory")
