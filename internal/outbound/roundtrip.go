@@ -64,7 +64,7 @@ func (g *Guard) beforeProxy(ctx context.Context, host string) error {
 	defer cancel()
 	addrs, err := g.opts.Resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		return nil //nolint:nilerr // behind a proxy names need not resolve here
+		return nil // behind a proxy names need not resolve here
 	}
 	for _, a := range addrs {
 		if err := g.check(a); err != nil {
@@ -90,7 +90,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.timer.Reset(b.stall)
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop()
-	if err == nil || err == io.EOF { //nolint:errorlint // a reader's contract is the bare value
+	if err == nil || err == io.EOF {
 		return n, err
 	}
 	if errors.Is(context.Cause(b.ctx), errStalled) {

@@ -101,4 +101,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-func random() float64 { return rand.Float64() }
+func random() float64 { return rand.Float64() } //nolint:gosec // spreads waits; nothing secret

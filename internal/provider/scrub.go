@@ -32,7 +32,11 @@ func (s scrubber) error(err error, op string) error {
 		}
 	}
 	out := *in
-	out.Err = &cause{err: err, scrub: s}
+	if in.Err == nil && err == error(in) {
+		out.Err = nil // a cause would repeat the message
+	} else {
+		out.Err = &cause{err: err, scrub: s}
+	}
 	if out.Op == "" {
 		out.Op = op
 	}

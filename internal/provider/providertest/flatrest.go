@@ -146,7 +146,7 @@ func (f *Flat) find(item driver.Item) (*flatObject, error) {
 	case o.version != item.Version:
 		return nil, failure(errs.Stale, errs.ScopeObject, "PreconditionFailed", "the object has changed since it was listed")
 	case o.skip != "":
-		return nil, failure(errs.PermissionDenied, errs.ScopeObject, "InvalidObjectState", "the object can't be read")
+		return nil, failure(errs.Conflict, errs.ScopeObject, "InvalidObjectState", "the object can't be read")
 	}
 	c := *o
 	return &c, nil

@@ -146,7 +146,7 @@ func TestARoleMustDemandItsExternalID(t *testing.T) {
 	src, _ := assumed(t, emulator.Role{}, roleConfig())
 	_, err := src.Check(t.Context(), "data")
 	if e := kind(t, err, errs.Invalid, errs.ScopeConnection); e.Code != "ExternalIdNotRequired" {
-		t.Errorf("%v", e)
+		t.Errorf("%+v", e)
 	}
 	src, srv := assumed(t, emulator.Role{ExternalID: "external-id"}, roleConfig())
 	srv.Inject(emulator.Fault{
@@ -167,7 +167,7 @@ func TestFailuresOfSTSAreToldApart(t *testing.T) {
 	} {
 		e := kind(t, call(), errs.Unauthenticated, errs.ScopeConnection)
 		if e.Op != "sts.assume_role" || e.Code != "AccessDenied" || !strings.Contains(e.Msg, "trust") {
-			t.Errorf("%v", e)
+			t.Errorf("%+v", e)
 		}
 	}
 	if srv.Count(emulator.ListObjectsV2) != 0 {
@@ -236,6 +236,6 @@ func TestASessionOfTheTenantsOwnCanNotBeRenewed(t *testing.T) {
 	srv.ExpireSession("ASIATENANT0000000000")
 	_, err := read(t, src, it, 0)
 	if e := kind(t, err, errs.Unauthenticated, errs.ScopeConnection); e.Code != "ExpiredToken" {
-		t.Errorf("%v", e)
+		t.Errorf("%+v", e)
 	}
 }

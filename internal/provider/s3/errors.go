@@ -10,6 +10,7 @@ import (
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mooring/internal/errs"
 )
@@ -155,6 +156,8 @@ func classify(t target, err error, now time.Time) *errs.Error {
 	case known:
 	case strings.HasPrefix(out.Code, "KMS."):
 		c = class{errs.PermissionDenied, errs.ScopeObject, "the key that the object is encrypted with can't be used"}
+	case status == 0 && errors.As(err, new(*smithyhttp.RequestSendError)): // a transport that does not classify
+		c = class{errs.Unavailable, errs.ScopeConnection, "the provider can't be reached"}
 	case status == 0:
 		c = class{errs.Internal, errs.ScopeNone, "the request could not be made"}
 	default:

@@ -49,7 +49,7 @@ func TestEveryCodeHasItsKind(t *testing.T) {
 			}
 			e := kind(t, err, w.kind, scope)
 			if e.Code != code || e.RequestID == "" || e.Msg == "" || strings.Contains(err.Error(), bodyText) {
-				t.Errorf("%s of %s: %v", call, code, e)
+				t.Errorf("%s of %s: %+v", call, code, e)
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func TestARefusedHeadSaysWhy(t *testing.T) {
 	srv.Inject(emulator.Fault{Action: emulator.ReplyCode("ExpiredToken")})
 	_, err = src.Stat(t.Context(), driver.Scope{Path: "data"}, it.ID)
 	if e := kind(t, err, errs.Unauthenticated, errs.ScopeConnection); e.Code != "ExpiredToken" {
-		t.Errorf("%v", e)
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -109,7 +109,7 @@ func TestOurClock(t *testing.T) {
 	srv.Inject(emulator.Fault{Action: emulator.RequestTimeTooSkewed(time.Hour)})
 	_, err := src.Changes(t.Context(), driver.Scope{Path: "data"}, nil)
 	if e := kind(t, err, errs.Internal, errs.ScopeConnection); !strings.Contains(e.Msg, "clock") {
-		t.Errorf("%v", e)
+		t.Errorf("%+v", e)
 	}
 }
 

@@ -48,7 +48,7 @@ func (s *source) list(ctx context.Context, q query) (listing, error) {
 	set(&in.StartAfter, q.startAfter)
 	set(&in.ContinuationToken, q.token)
 	if q.max > 0 {
-		in.MaxKeys = aws.Int32(int32(q.max)) //nolint:gosec // at most 1000
+		in.MaxKeys = aws.Int32(int32(q.max))
 	}
 	t := target{op: q.op, bucket: q.bucket}
 	out, err := do(ctx, s, t, func(ctx context.Context, c *sdk.Client) (*sdk.ListObjectsV2Output, error) {

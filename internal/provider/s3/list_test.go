@@ -132,7 +132,7 @@ func TestDirectoryBucketsHaveNoOrder(t *testing.T) {
 	src := open(t, access("s3"), driver.Options{Transport: r, Endpoints: map[string]string{"api": "http://127.0.0.1:9"}})
 	_, err := src.Changes(t.Context(), driver.Scope{Path: "fast--usw2-az1--x-s3/a"}, nil)
 	if e := kind(t, err, errs.Corrupt, errs.ScopePath); e.Code != driver.CodeListOrder || len(r.urls) != 0 {
-		t.Errorf("%v", e)
+		t.Errorf("%+v", e)
 	}
 }
 
@@ -325,7 +325,7 @@ func TestSplitsAreFoundByFewProbes(t *testing.T) {
 
 func TestPartsTogetherAreTheWhole(t *testing.T) {
 	srv := start(t, emulator.Options{})
-	must(t, srv.SyntheticBucket("many", emulator.Synthetic{Keys: 12_345, Key: func(i int) string { return fmt.Sprintf("%c/%05d", 'a'+i/1000, i) }}))
+	must(t, srv.SyntheticBucket("many", emulator.Synthetic{Keys: 3_210, Key: func(i int) string { return fmt.Sprintf("%c/%05d", 'a'+i/200, i) }}))
 	src := opened(t, srv)
 	whole := paths(all(t, src, driver.Scope{Path: "many"}))
 	for _, n := range []int{2, 5, 16} {

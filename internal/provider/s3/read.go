@@ -98,9 +98,9 @@ func (r *reader) expect(out *sdk.GetObjectOutput, item driver.Item, off int64) e
 	if want := etagOf(item.Version); want != "" && out.ETag != nil && bare(*out.ETag) != want {
 		return stale(r.t) // a server that ignores If-Match
 	}
-	start, total, length := int64(0), int64(-1), int64(-1)
+	start, total := int64(0), int64(-1) // -1: not said
 	if out.ContentLength != nil {
-		length = *out.ContentLength
+		total = *out.ContentLength
 	}
 	if cr := aws.ToString(out.ContentRange); cr != "" {
 		m := contentRange.FindStringSubmatch(cr)
@@ -111,8 +111,6 @@ func (r *reader) expect(out *sdk.GetObjectOutput, item driver.Item, off int64) e
 		if total, _ = strconv.ParseInt(m[3], 10, 64); m[3] == "*" {
 			total = -1
 		}
-	} else {
-		total = length
 	}
 	switch {
 	case start > off, start > 0 && off == 0:
@@ -149,7 +147,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err == io.EOF && r.left <= 0: //nolint:errorlint // a reader's contract is the bare value
+	case err == io.EOF && r.left <= 0:
 		return n, io.EOF
 	}
 	return n, r.broken(err)

@@ -1,8 +1,12 @@
 package s3_test
 
 import (
+	"context"
 	"io"
+	"net"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -107,7 +111,7 @@ func read(t testing.TB, src driver.Source, it driver.Item, off int64) (string, e
 }
 
 // kind checks an error's kind and scope.
-func kind(t testing.TB, err error, k errs.Kind, s errs.Scope) *errs.Error {
+func kind(t testing.TB, err error, k errs.Kind, s errs.Scope) errs.Error {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("no error, want %v", k)
@@ -116,7 +120,7 @@ func kind(t testing.TB, err error, k errs.Kind, s errs.Scope) *errs.Error {
 	if errs.KindOf(err) != k || e.Scope != s || e.Origin != errs.Provider {
 		t.Errorf("%v: %v, scope %q, origin %v; want %v, %q", err, errs.KindOf(err), e.Scope, e.Origin, k, s)
 	}
-	return e
+	return *e
 }
 
 var codes = map[errs.Kind]string{
@@ -124,7 +128,7 @@ var codes = map[errs.Kind]string{
 	errs.Throttled: "SlowDown", errs.Unavailable: "InternalError",
 }
 
-func harness(t *testing.T, scope string, c func(*emulator.Server) config.Config, eo emulator.Options) providertest.Harness {
+func harness(t *testing.T, scope string, open func(testing.TB, *emulator.Server) driver.Source, eo emulator.Options) providertest.Harness {
 	const pageSize = 7
 	srv := start(t, eo)
 	srv.Inject(emulator.Fault{Match: emulator.On(emulator.ListObjectsV2), Action: emulator.ListAtMost(pageSize)})
@@ -135,7 +139,7 @@ func harness(t *testing.T, scope string, c func(*emulator.Server) config.Config,
 		put(t, srv, "beside", "x")
 	}
 	return providertest.Harness{
-		Open:  func(t testing.TB) driver.Source { return open(t, c(srv), options(t, srv)) },
+		Open:  func(t testing.TB) driver.Source { return open(t, srv) },
 		Scope: driver.Scope{Path: scope}, PageSize: pageSize,
 		Outside: &driver.Scope{Path: "data/elsewhere"}, Missing: "no-such-bucket",
 		Put: func(t testing.TB, n string, content []byte) {
@@ -164,27 +168,46 @@ func harness(t *testing.T, scope string, c func(*emulator.Server) config.Config,
 }
 
 func TestConformance(t *testing.T) {
-	static := func(*emulator.Server) config.Config { return access("s3") }
-	custom := func(srv *emulator.Server) config.Config {
+	custom := func(t testing.TB, srv *emulator.Server) driver.Source {
 		c := access("s3")
 		c.Fields["endpoint_url"] = srv.URL()
-		return c
+		return open(t, c, options(t, srv))
+	}
+	virtual := func(t testing.TB, srv *emulator.Server) driver.Source {
+		c := access("tigris")
+		c.Fields["endpoint_url"] = "http://t3.storage.dev"
+		return open(t, c, driver.Options{Transport: detour{srv.URL()}})
 	}
 	for name, c := range map[string]struct {
-		scope  string
-		config func(*emulator.Server) config.Config
-		o      emulator.Options
+		scope string
+		open  func(testing.TB, *emulator.Server) driver.Source
+		o     emulator.Options
 	}{
-		"bucket":         {"data", static, emulator.Options{}},
-		"prefix":         {"data/a folder/of é", static, emulator.Options{}},
+		"bucket":         {"data", opened, emulator.Options{}},
+		"prefix":         {"data/a folder/of é", opened, emulator.Options{}},
 		"percent spaces": {"data/a b", custom, emulator.Options{PercentSpaces: true}},
-		"tigris":         {"data/x", func(*emulator.Server) config.Config { return access("tigris") }, emulator.Options{}},
+		"virtual hosts":  {"data", virtual, emulator.Options{Domain: "t3.storage.dev"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			providertest.Run(t, func(t *testing.T) providertest.Harness { return harness(t, c.scope, c.config, c.o) })
+			providertest.Run(t, func(t *testing.T) providertest.Harness { return harness(t, c.scope, c.open, c.o) })
 		})
 	}
 }
+
+// detour sends every request to one server, whatever its host.
+type detour struct{ to string }
+
+func (d detour) Client(bool) *http.Client {
+	u, _ := url.Parse(d.to)
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, u.Host)
+		},
+	}}
+}
+
+func (d detour) Operator() *http.Client { return d.Client(false) }
 
 const roleARN = "arn:aws:iam::123456789012:role/tenant"
 
