@@ -45,7 +45,7 @@ func (c *call) runsIn(b id.Bucket, sid id.Sync, when timeRange) ([]syncing.Run, 
 	runs = slices.DeleteFunc(runs, func(r syncing.Run) bool { return r.Kind == syncing.KindVerify })
 	for i := range runs {
 		if err == nil {
-			runs[i], err = c.ledgerSoFar(c.ctx(), runs[i])
+			runs[i], err = c.Engine.Live(c.ctx(), runs[i])
 		}
 	}
 	return runs, err

@@ -26,6 +26,7 @@ import (
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/syncing"
 	syncingservice "mooring/internal/syncing/service"
 )
 
@@ -35,7 +36,7 @@ type Server struct {
 	Connections *connectionservice.Service
 	Buckets     *bucketservice.Service
 	Syncs       *syncingservice.Service
-	Engine      Engine      // nil: previews and verifications are answered 503
+	Engine      Engine
 	Store       store.Store // for reads: runs, dead letters, audit, objects
 	Log         *slog.Logger
 	Now         func() time.Time // nil: time.Now
@@ -50,12 +51,21 @@ type Server struct {
 	EventInterval time.Duration
 }
 
-// Engine is what the API needs of the engine that executes syncs.
+// Engine is what the API needs of the engine that executes syncs. It may also be
+// a Previewer and a Verifier; what it is not is answered 503.
 type Engine interface {
-	// Preview says what a run would do, as a JSON object, without doing it.
+	// Live returns a run with its ledger as it is now.
+	Live(ctx context.Context, run syncing.Run) (syncing.Run, error)
+}
+
+// Previewer says what a run would do, as a JSON object, without doing it.
+type Previewer interface {
 	Preview(ctx context.Context, org id.Org, s id.Sync) (any, error)
-	// Verify asks for a run that hashes a destination against its catalogue
-	// and, with repair, brings again what is missing or damaged. It names the job.
+}
+
+// Verifier asks for a run that hashes a destination against its catalogue and,
+// with repair, brings again what is missing or damaged. It names the job.
+type Verifier interface {
 	Verify(ctx context.Context, org id.Org, actor audit.Actor, s id.Sync, repair bool) (job string, err error)
 }
 

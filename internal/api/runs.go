@@ -88,7 +88,7 @@ func (c *call) listRuns(p paging, _ none) (out runListResponse, err error) {
 	}
 	out = runListResponse{Results: make([]syncRun, len(found.Items)), Pagination: p.answer(found.Next, total), Total: total}
 	for i, r := range found.Items {
-		if r, err = c.ledgerSoFar(c.ctx(), r); err != nil {
+		if r, err = c.Engine.Live(c.ctx(), r); err != nil {
 			return out, err
 		}
 		out.Results[i] = c.runModel(r)
@@ -109,7 +109,7 @@ func (c *call) oneRun() (syncing.Run, error) {
 	if err != nil {
 		return r, err
 	}
-	return c.ledgerSoFar(c.ctx(), r)
+	return c.Engine.Live(c.ctx(), r)
 }
 
 func (c *call) getRun(none, none) (syncRun, error) {

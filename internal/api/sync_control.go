@@ -35,10 +35,11 @@ func (c *call) previewSync(none, none) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Engine == nil {
+	engine, ok := c.Engine.(Previewer)
+	if !ok {
 		return nil, errNoEngine
 	}
-	return c.Engine.Preview(c.ctx(), c.org(), sy.ID)
+	return engine.Preview(c.ctx(), c.org(), sy.ID)
 }
 
 type verifyRequest struct {
@@ -60,9 +61,10 @@ func (c *call) verifySync(_ none, r verifyRequest) (out verifyResponse, err erro
 	if err != nil {
 		return out, err
 	}
-	if c.Engine == nil {
+	engine, ok := c.Engine.(Verifier)
+	if !ok {
 		return out, errNoEngine
 	}
-	job, err := c.Engine.Verify(c.ctx(), c.org(), c.actor, sy.ID, r.Repair != nil && *r.Repair)
+	job, err := engine.Verify(c.ctx(), c.org(), c.actor, sy.ID, r.Repair != nil && *r.Repair)
 	return verifyResponse{SyncJobID: job, SyncConfigID: string(sy.ID), Message: "the destination is hashed anew as soon as a worker is free: see the sync's runs"}, err
 }

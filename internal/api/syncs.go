@@ -266,23 +266,8 @@ func (c *call) liveRun(ctx context.Context, sy syncing.Sync) (r syncing.Run, ok 
 	case err != nil || r.Status != syncing.RunInProgress:
 		return r, false, err
 	}
-	r, err = c.ledgerSoFar(ctx, r)
+	r, err = c.Engine.Live(ctx, r)
 	return r, err == nil, err
-}
-
-// ledgerSoFar fills in the ledger of a run that is in progress.
-func (s *server) ledgerSoFar(ctx context.Context, r syncing.Run) (syncing.Run, error) {
-	if r.Status != syncing.RunInProgress || r.Pass == "" {
-		return r, nil
-	}
-	shards, err := s.Store.Shards().OfPass(ctx, r.Org, r.Pass)
-	r.Ledger = syncing.Ledger{}
-	for _, sh := range shards {
-		if sh.Run == r.ID {
-			r.Ledger.Add(sh.RunLedger)
-		}
-	}
-	return r, err
 }
 
 // all pages through a list of the store.
