@@ -98,7 +98,7 @@ func (a *app) found(ctx context.Context) error {
 // sources opens connections' configurations through the one guarded transport
 // and the budgets that all of this process share.
 func (a *app) sources() func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
-	deps := provider.Deps{Registry: all.Registry(), Options: driver.Options{Transport: a.guard, OwnIdentity: ambient{}, Now: time.Now}, Budgets: provider.NewBudgets(0)}
+	deps := provider.Deps{Registry: all.Adapters(), Options: driver.Options{Transport: a.guard, OwnIdentity: ambient{}, Now: time.Now}, Budgets: provider.NewBudgets(0)}
 	return func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
 		return provider.Open(ctx, name, c, deps)
 	}
@@ -151,7 +151,7 @@ func (a *app) wireSyncs() error {
 }
 
 func providers() (names []string) {
-	for name := range all.Registry() {
+	for name := range all.Adapters() {
 		names = append(names, name)
 	}
 	slices.Sort(names)
