@@ -60,7 +60,7 @@ func downloadCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		defer body.Close() //nolint:errcheck // read only
+		defer body.Close()
 		if *out == "-" {
 			_, err = io.Copy(cmd.OutOrStdout(), body)
 			return errs.Wrap(err, errs.Unavailable, "download", "the content did not arrive whole")
@@ -76,7 +76,7 @@ func save(name string, from io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone after the rename
+	defer os.Remove(f.Name())
 	_, err = io.Copy(f, from)
 	if e := f.Close(); err == nil {
 		err = e

@@ -85,7 +85,7 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 }
 
 func readKey(file string) (secret.String, error) {
-	raw, err := os.ReadFile(file) //nolint:gosec // named by the user
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		return secret.String{}, errs.Wrap(err, errs.Invalid, "client", "the API key can't be read")
 	}

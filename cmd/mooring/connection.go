@@ -89,11 +89,11 @@ func readConfig(c *cobra.Command, body client.Object) error {
 	name, _ := c.Flags().GetString("provider-config-file")
 	in := c.InOrStdin()
 	if name != "-" {
-		f, err := os.Open(name) //nolint:gosec // named by the user
+		f, err := os.Open(name)
 		if err != nil {
 			return errs.Wrap(err, errs.Invalid, "client", "the configuration can't be read")
 		}
-		defer f.Close() //nolint:errcheck // read only
+		defer f.Close()
 		in = f
 	}
 	var config client.Object

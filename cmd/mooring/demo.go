@@ -30,7 +30,7 @@ func demoCommand() *cobra.Command {
 		if err != nil {
 			return errs.Wrap(err, errs.Unavailable, "demo", "there is no room for the demonstration's data")
 		}
-		defer os.RemoveAll(data) //nolint:errcheck // a temporary folder
+		defer os.RemoveAll(data)
 		d := demo{out: cmd.OutOrStdout(), data: data, log: slog.New(slog.DiscardHandler)}
 		if *verbose {
 			d.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
@@ -59,7 +59,7 @@ func (d *demo) run(ctx context.Context, listen string, once bool) error {
 	if err := d.startStorage(); err != nil {
 		return err
 	}
-	defer d.s3.Close() //nolint:errcheck // the process ends
+	defer d.s3.Close()
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	ended, err := d.startServer(serving, listen)
@@ -81,7 +81,7 @@ func (d *demo) run(ctx context.Context, listen string, once bool) error {
 	return err
 }
 
-func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) } //nolint:errcheck // the terminal
+func (d *demo) say(format string, args ...any) { fmt.Fprintf(d.out, format+"\n", args...) }
 
 // startStorage serves the folder, or a sample, as a bucket of an S3 endpoint.
 func (d *demo) startStorage() (err error) {

@@ -60,15 +60,15 @@ func keepContext(cmd *cobra.Command, name string, c client.Context, key secret.S
 	if err := known.Save(dir); err != nil {
 		return errs.Wrap(err, errs.Unavailable, "login", "the server can't be kept")
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s is now the current server (%s)\n", name, c.URL) //nolint:errcheck // the terminal
+	fmt.Fprintf(cmd.OutOrStdout(), "%s is now the current server (%s)\n", name, c.URL)
 	return nil
 }
 
 func askKey(cmd *cobra.Command) (secret.String, error) {
 	if in, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
-		fmt.Fprint(cmd.ErrOrStderr(), "API key: ") //nolint:errcheck // the terminal
+		fmt.Fprint(cmd.ErrOrStderr(), "API key: ")
 		raw, err := term.ReadPassword(int(in.Fd()))
-		fmt.Fprintln(cmd.ErrOrStderr()) //nolint:errcheck // the terminal
+		fmt.Fprintln(cmd.ErrOrStderr())
 		return secret.New(strings.TrimSpace(string(raw))), errs.Wrap(err, errs.Invalid, "login", "the key can't be read")
 	}
 	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')

@@ -79,7 +79,7 @@ func operate(cmd *cobra.Command, settings *config.Server, o order) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "organization %s: its admin key is in %s\n", a.Org, a.KeyFile) //nolint:errcheck // the terminal
+	fmt.Fprintf(cmd.OutOrStdout(), "organization %s: its admin key is in %s\n", a.Org, a.KeyFile)
 	return nil
 }
 
@@ -111,7 +111,7 @@ func throughSocket(ctx context.Context, dir string, o order) (answer, error) {
 	if err != nil {
 		return answer{}, errs.New(errs.NotFound, "operator", "no server answers on "+socket)
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	var a answer
 	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
 		return a, errs.Wrap(err, errs.Unavailable, "operator", "the server's answer can't be read")

@@ -38,7 +38,7 @@ func show(cmd *cobra.Command, o client.Object, cols []column) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
 	for _, c := range cols {
 		if v := lookup(o, c.field); v != "" {
-			fmt.Fprintf(w, "%s\t%s\n", c.head, v) //nolint:errcheck // the terminal
+			fmt.Fprintf(w, "%s\t%s\n", c.head, v)
 		}
 	}
 	return w.Flush()
@@ -54,7 +54,7 @@ func table(cmd *cobra.Command, answer client.Object, cols []column) error {
 	for i, c := range cols {
 		heads[i] = strings.ToUpper(c.head)
 	}
-	fmt.Fprintln(w, strings.Join(heads, "\t")) //nolint:errcheck // the terminal
+	fmt.Fprintln(w, strings.Join(heads, "\t"))
 	rows, _ := answer["results"].([]any)
 	for _, r := range rows {
 		o, _ := r.(client.Object)
@@ -62,13 +62,13 @@ func table(cmd *cobra.Command, answer client.Object, cols []column) error {
 		for i, c := range cols {
 			cells[i] = lookup(o, c.field)
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t")) //nolint:errcheck // the terminal
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	if p, ok := answer["pagination"].(client.Object); ok && p["next_cursor"] != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "more: --cursor %s\n", p["next_cursor"]) //nolint:errcheck // the terminal
+		fmt.Fprintf(cmd.ErrOrStderr(), "more: --cursor %s\n", p["next_cursor"])
 	}
 	return nil
 }

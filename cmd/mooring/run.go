@@ -52,7 +52,7 @@ func watchSync(cmd *cobra.Command, c *client.Client, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close() //nolint:errcheck // read only
+	defer body.Close()
 	progress := mpb.NewWithContext(cmd.Context(), mpb.WithOutput(cmd.ErrOrStderr()), mpb.WithAutoRefresh())
 	var line string
 	bar := progress.New(0, mpb.SpinnerStyle(), mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return line })))

@@ -30,7 +30,7 @@ func serveCommand() *cobra.Command {
 		}
 		defer app.close()
 		return app.serve(cmd.Context(), func(url string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\nadmin key: %s\n", url, filepath.Join(settings.DataDir, adminKey)) //nolint:errcheck // the terminal
+			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\nadmin key: %s\n", url, filepath.Join(settings.DataDir, adminKey))
 		})
 	}
 	return cmd

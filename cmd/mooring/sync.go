@@ -107,7 +107,7 @@ func readMapping(c *cobra.Command, body client.Object) error {
 	if name == "" {
 		return nil
 	}
-	raw, err := os.ReadFile(name) //nolint:gosec // named by the user
+	raw, err := os.ReadFile(name)
 	if err != nil {
 		return errs.Wrap(err, errs.Invalid, "client", "the mapping can't be read")
 	}

@@ -51,7 +51,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	out := Object{}
 	dec := json.NewDecoder(res.Body)
 	dec.UseNumber()
@@ -102,7 +102,7 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		return nil, errs.New(errs.Unavailable, "client", "no answer from "+c.Base+": start one with mooring serve, or name another with --url")
 	}
 	if res.StatusCode >= 300 {
-		defer res.Body.Close() //nolint:errcheck // an error is on its way already
+		defer res.Body.Close()
 		return nil, failure(res)
 	}
 	return res, nil

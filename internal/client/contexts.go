@@ -33,7 +33,7 @@ func Dir() (string, error) {
 // LoadContexts reads the file; none is an empty one.
 func LoadContexts(dir string) (Contexts, error) {
 	c := Contexts{Known: map[string]Context{}}
-	raw, err := os.ReadFile(filepath.Join(dir, "contexts.json")) //nolint:gosec // the user's own directory
+	raw, err := os.ReadFile(filepath.Join(dir, "contexts.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
@@ -63,7 +63,7 @@ func WriteFile(name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) //nolint:errcheck // gone after the rename
+	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(content)
 	if err == nil {
 		err = tmp.Sync()

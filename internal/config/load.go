@@ -51,7 +51,7 @@ func readFile(f *pflag.FlagSet, file string) (map[string]string, error) {
 	if file == "" {
 		return nil, nil
 	}
-	raw, err := os.ReadFile(file) //nolint:gosec // the operator names it
+	raw, err := os.ReadFile(file)
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Invalid, "config", "--config can't be read")
 	}

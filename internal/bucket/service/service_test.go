@@ -194,7 +194,7 @@ func (f *fixture) read(t *testing.T, b bucket.Bucket, o bucket.Object, off int64
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close()
 	all, err := io.ReadAll(r)
 	if err != nil {
 		t.Fatal(err)
