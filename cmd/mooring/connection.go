@@ -75,7 +75,7 @@ func connectionCommand() *cobra.Command {
 					path = a[1]
 				}
 				return url.Values{"path": {path}}
-			}, list: true, cols: columns("name=name", "path=path", "folder=folder", "bytes=size_bytes", "modified=modified_at")},
+			}, list: true, cols: columns("name=name", "source path=id", "folder=folder", "bytes=size_bytes", "modified=modified_at")},
 	)
 }
 

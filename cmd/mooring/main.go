@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -50,22 +51,17 @@ func root() *cobra.Command {
 	return cmd
 }
 
-// explain is an error for a person: the bad fields, one a line, if there are any.
+// explain is an error for a person: without the name of the operation, and with
+// the bad fields, one a line, if there are any.
 func explain(err error) string {
 	e := errs.From(err)
-	if len(e.Fields) == 0 {
-		return err.Error()
-	}
-	text := e.Message()
+	text := strings.TrimPrefix(err.Error(), e.Op+": ")
 	for _, f := range e.Fields {
-		text += "\n  "
+		parts := make([]string, len(f.Loc))
 		for i, part := range f.Loc {
-			if i > 0 {
-				text += "."
-			}
-			text += fmt.Sprint(part)
+			parts[i] = fmt.Sprint(part)
 		}
-		text += ": " + f.Msg
+		text += "\n  " + strings.Join(parts, ".") + ": " + f.Msg
 	}
 	return text
 }

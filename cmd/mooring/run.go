@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
 
 	"mooring/internal/client"
 	"mooring/internal/errs"
@@ -31,45 +37,21 @@ func runCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return watchSync(cmd, c, args)
+		return watchSync(cmd, c, args, "")
 	}
 	cmd.AddCommand(watch)
 	return cmd
 }
 
-// watchSync follows a sync's current run by its event stream.
-func watchSync(cmd *cobra.Command, c *client.Client, args []string) error {
-	sync, err := c.Do(cmd.Context(), http.MethodGet, syncPath()(cmd, args), nil, nil)
+// watchSync follows a sync's current run, or the next one when the current is
+// after.
+func watchSync(cmd *cobra.Command, c *client.Client, args []string, after string) error {
+	run, err := runAfter(cmd, c, args, after)
 	if err != nil {
 		return err
-	}
-	run, _ := sync["current_sync_run_id"].(string)
-	if run == "" {
-		return errs.New(errs.NotFound, "run watch", "the sync has not run yet")
 	}
 	path := client.Path("v1", "buckets", args[0], "syncs", args[1], "runs", run)
-	body, err := c.Stream(cmd.Context(), path+"/events", nil)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	progress := mpb.NewWithContext(cmd.Context(), mpb.WithOutput(cmd.ErrOrStderr()), mpb.WithAutoRefresh())
-	var line string
-	bar := progress.New(0, mpb.SpinnerStyle(), mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return line })))
-	err = client.Events(body, func(_ string, data []byte) error {
-		var now struct {
-			Ledger map[string]json.Number `json:"ledger"`
-		}
-		if err := json.Unmarshal(data, &now); err != nil {
-			return nil //nolint:nilerr // an event of another form is not for us
-		}
-		line = fmt.Sprintf(" %s found, %s synced, %s unchanged, %s failed, %s bytes", now.Ledger["discovered"], now.Ledger["synced"], now.Ledger["unchanged"], now.Ledger["failed"], now.Ledger["bytes"])
-		bar.Increment()
-		return nil
-	})
-	bar.Abort(true)
-	progress.Wait()
-	if err != nil {
+	if err := follow(cmd, c, path); err != nil {
 		return err
 	}
 	ended, err := c.Do(cmd.Context(), http.MethodGet, path, nil, nil)
@@ -83,4 +65,60 @@ func watchSync(cmd *cobra.Command, c *client.Client, args []string) error {
 		return errs.New(errs.Unavailable, "run", "the run failed")
 	}
 	return nil
+}
+
+// runAfter waits for a run that is not after.
+func runAfter(cmd *cobra.Command, c *client.Client, args []string, after string) (string, error) {
+	for {
+		sync, err := c.Do(cmd.Context(), http.MethodGet, syncPath()(cmd, args), nil, nil)
+		if err != nil {
+			return "", err
+		}
+		if run, _ := sync["current_sync_run_id"].(string); run != after {
+			return run, nil
+		}
+		select {
+		case <-cmd.Context().Done():
+			return "", cmd.Context().Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// follow shows a run's events until it has ended: as a bar on a terminal, as
+// nothing elsewhere.
+func follow(cmd *cobra.Command, c *client.Client, path string) error {
+	body, err := c.Stream(cmd.Context(), path+"/events", nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var line atomic.Value
+	line.Store("")
+	progress := mpb.NewWithContext(cmd.Context(), mpb.WithOutput(terminal(cmd)))
+	bar := progress.New(0, mpb.SpinnerStyle().PositionLeft(), mpb.BarWidth(2), mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return line.Load().(string) })))
+	err = client.Events(body, func(_ string, data []byte) error {
+		var now struct {
+			Ledger map[string]any `json:"ledger"`
+		}
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.UseNumber()
+		if dec.Decode(&now) == nil && now.Ledger != nil {
+			n := func(field string) any { return now.Ledger[field] }
+			line.Store(fmt.Sprintf("%v found, %v synced, %v unchanged, %v failed, %v bytes", n("discovered"), n("synced"), n("unchanged"), n("failed"), n("bytes")))
+			bar.Increment()
+		}
+		return nil
+	})
+	bar.Abort(true)
+	progress.Wait()
+	return err
+}
+
+// terminal is standard error where that is a terminal, else nothing.
+func terminal(cmd *cobra.Command) io.Writer {
+	if f, ok := cmd.ErrOrStderr().(*os.File); ok && term.IsTerminal(int(f.Fd())) && !wantsJSON(cmd) {
+		return f
+	}
+	return io.Discard
 }

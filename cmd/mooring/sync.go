@@ -35,14 +35,6 @@ func syncCommand() *cobra.Command {
 	verify.body = func(c *cobra.Command, _ []string) (any, error) {
 		return given(c, map[string]string{"repair": "repair"}), nil
 	}
-	trigger := post("trigger", "Run a sync now", "trigger", columns("run=sync_job_id", "status=status", "message=message"))
-	trigger.flags = func(c *cobra.Command) { c.Flags().Bool("wait", false, "show progress until the run has ended") }
-	trigger.then = func(cmd *cobra.Command, c *client.Client, a client.Object) error {
-		if wait, _ := cmd.Flags().GetBool("wait"); wait {
-			return watchSync(cmd, c, cmd.Flags().Args())
-		}
-		return show(cmd, a, columns("run=sync_job_id", "status=status", "message=message"))
-	}
 	cmd := group("sync", "Keep a bucket in sync with what a connection holds",
 		call{use: "list BUCKET", short: "List a bucket's syncs, newest first", args: cobra.ExactArgs(1), method: http.MethodPost, list: true, cols: syncColumns,
 			path: func(_ *cobra.Command, a []string) string { return client.Path("v1", "buckets", a[0], "syncs", "list") },
@@ -51,10 +43,35 @@ func syncCommand() *cobra.Command {
 		createSync(), updateSync(),
 		post("pause", "Let a run under way finish and start no new one", "pause", syncColumns),
 		post("resume", "Go on where it stopped", "resume", syncColumns),
-		trigger, preview, verify,
+		preview, verify,
 		call{use: "delete BUCKET SYNC", short: "End a sync; what it brought stays in the bucket", args: two, method: http.MethodDelete, path: syncPath(), cols: columns("message=message")},
 	)
-	cmd.AddCommand(lettersCommand())
+	cmd.AddCommand(triggerCommand(), lettersCommand())
+	return cmd
+}
+
+func triggerCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "trigger BUCKET SYNC", Short: "Run a sync now", Args: cobra.ExactArgs(2)}
+	wait := cmd.Flags().Bool("wait", false, "show progress until the run has ended")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := connect(cmd)
+		if err != nil {
+			return err
+		}
+		before, err := c.Do(cmd.Context(), http.MethodGet, syncPath()(cmd, args), nil, nil)
+		if err != nil {
+			return err
+		}
+		answer, err := c.Do(cmd.Context(), http.MethodPost, syncPath("trigger")(cmd, args), nil, nil)
+		if err != nil {
+			return err
+		}
+		if *wait {
+			last, _ := before["current_sync_run_id"].(string)
+			return watchSync(cmd, c, args, last)
+		}
+		return show(cmd, answer, columns("run=sync_job_id", "status=status", "message=message"))
+	}
 	return cmd
 }
 
