@@ -48,6 +48,9 @@ func (s *Sync) Finish(r Run, cause error, now time.Time) {
 		return
 	}
 	s.FoldedRun, s.UpdatedAt = r.ID, now
+	if r.Kind == KindVerify {
+		return // it looked at the bucket, not at the source
+	}
 	s.Totals.Add(r.Ledger)
 	s.TotalBytes += r.Ledger.Bytes
 	switch r.Status {
@@ -57,6 +60,21 @@ func (s *Sync) Finish(r Run, cause error, now time.Time) {
 		s.Fail(Failure(cause), now)
 	default:
 		s.postpone(cause, now)
+	}
+}
+
+// BeginVerify notes that a verification starts, in any state.
+func (s *Sync) BeginVerify(run id.Run, now time.Time) {
+	s.CurrentRun, s.UpdatedAt = run, now
+	s.RunCounter++
+}
+
+// EndVerify notes its end. If it found what has to be transferred again, the
+// next run is due, as far as the sync runs at all.
+func (s *Sync) EndVerify(r Run, repair bool, now time.Time) {
+	s.Finish(r, nil, now)
+	if repair && (s.IsActive() || s.Status == Completed) {
+		_ = s.Trigger(now) // an active or completed sync can be triggered
 	}
 }
 
