@@ -12,10 +12,11 @@ import (
 )
 
 // Browse implements driver.Source. The top is the buckets; below, folders are
-// what a slash separates. A folder's id, with its slash, is a path to browse.
+// what a slash separates. A folder's id, with its slash, is a path to browse; a
+// slash before the bucket's name, as people write it, does not matter.
 func (s *source) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
 	limit = max(1, min(limit, 1000))
-	if path == "" || path == "/" {
+	if path = strings.TrimPrefix(path, "/"); path == "" {
 		return s.buckets(ctx, page, limit)
 	}
 	p, err := placeOf("s3.browse", path)
