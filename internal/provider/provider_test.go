@@ -296,6 +296,9 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 			Fields: []errs.Field{{Msg: form}}, Err: errors.New("body: " + form),
 		})})
 		_, err := s.Changes(t.Context(), scope, nil)
+		if inner := new(errs.Error); errors.As(errs.From(err).Unwrap(), &inner) {
+			t.Error("the adapter's own error can be had")
+		}
 		text := fmt.Sprintf("%v %+v %#v", err, errs.From(err).Fields, errs.From(err).Err.Error())
 		if strings.Contains(text, "hunter2") || strings.Contains(text, form) || !errs.Is(err, errs.NotFound) {
 			t.Errorf("%q is in %s", form, text)

@@ -86,6 +86,18 @@ func TestBucketsOfOtherRegions(t *testing.T) {
 	if _, err := opened(t, srv).Check(t.Context(), "far"); err != nil || srv.Count(emulator.HeadBucket) != 1 {
 		t.Errorf("without the header: %v, %d HeadBucket", err, srv.Count(emulator.HeadBucket))
 	}
+	// Never there and back again.
+	srv.ResetRequests()
+	for n := 1; n <= 6; n++ {
+		srv.Inject(emulator.Fault{
+			Match: emulator.On(emulator.ListObjectsV2), Nth: n, Action: emulator.WrongRegion([]string{"eu-north-1", "eu-west-1"}[n%2]),
+		})
+	}
+	_, err = opened(t, srv).Check(t.Context(), "data")
+	if kind(t, err, errs.Invalid, errs.ScopePath); srv.Count() != 2 {
+		t.Errorf("%d requests", srv.Count())
+	}
+	srv.ClearFaults()
 	// Only once.
 	srv.ResetRequests()
 	srv.Inject(emulator.Fault{Match: emulator.On(emulator.ListObjectsV2), Action: emulator.WrongRegion("eu-north-1")})

@@ -80,6 +80,25 @@ func TestServersThatIgnoreWhatIsAsked(t *testing.T) {
 	}
 }
 
+func TestChecksumsOfPartsAreNotTheWholes(t *testing.T) {
+	it := item("0123456789")
+	answer := func(w http.ResponseWriter, status int, typ, body string) {
+		w.Header().Set("X-Amz-Checksum-Crc32", "AAAAAA==")
+		w.Header().Set("X-Amz-Checksum-Type", typ)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+	part, _ := fake(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Range", "bytes 4-9/10")
+		answer(w, http.StatusPartialContent, "FULL_OBJECT", "456789")
+	})
+	composite, _ := fake(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "COMPOSITE", "0123456789") })
+	whole, _ := fake(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "FULL_OBJECT", "0123456789") })
+	if a, b, c := sums(t, part, it, 4), sums(t, composite, it, 0), sums(t, whole, it, 0); len(a) != 0 || len(b) != 0 || len(c) != 1 {
+		t.Errorf("of a part %v, composite %v, whole %v", a, b, c)
+	}
+}
+
 func TestChunkedBodiesAreMeasured(t *testing.T) {
 	send := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -49,6 +49,11 @@ func TestAPrefixIsAFolder(t *testing.T) {
 		items := all(t, src, driver.Scope{Path: scope})
 		equal(t, scope, paths(items), want)
 	}
+	for k, ok := range map[string]bool{"a": true, "a/": true, "a/b/c": true, "a-b": false, "ab": false, "b": false} {
+		if _, err := src.Stat(t.Context(), driver.Scope{Path: "data/a"}, "data/"+k); (err == nil) != ok || !ok && !errs.Is(err, errs.NotFound) {
+			t.Errorf("Stat of %s within data/a: %v", k, err)
+		}
+	}
 	items := all(t, src, driver.Scope{Path: "data/a"})
 	var rels []string
 	for _, it := range items {
@@ -248,6 +253,9 @@ func TestRangesBeginAnywhere(t *testing.T) {
 	var keys []string
 	for range 200 {
 		k := text()
+		if r.IntN(4) == 0 {
+			k += "\x00"
+		}
 		keys = append(keys, k)
 		put(t, srv, k, "x")
 	}
@@ -258,7 +266,7 @@ func TestRangesBeginAnywhere(t *testing.T) {
 	for range 60 {
 		from, to := text(), text()
 		if r.IntN(3) == 0 {
-			from += "\x00"
+			from = keys[r.IntN(len(keys))]
 		}
 		var want []string
 		for _, k := range keys {
@@ -268,6 +276,10 @@ func TestRangesBeginAnywhere(t *testing.T) {
 		}
 		got := paths(all(t, src, driver.Scope{Path: "data", From: key.Key("data/" + from), To: key.Key("data/" + to)}))
 		equal(t, fmt.Sprintf("[%q, %q)", from, to), got, want)
+	}
+	srv.ResetRequests()
+	if n := len(all(t, src, driver.Scope{Path: "data", To: key.Key("data/" + keys[3])})); n != 3 || srv.Count() != 1 {
+		t.Errorf("%d items by %d requests: it is listed on behind the range", n, srv.Count())
 	}
 	// Bounds that are not of this bucket.
 	for _, c := range []struct {
