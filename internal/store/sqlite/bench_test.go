@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -104,4 +105,39 @@ func BenchmarkUpdateCAS(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkUpdateBesideUpsert measures what somebody waits for while a bulk
+// load goes on.
+func BenchmarkUpdateBesideUpsert(b *testing.B) {
+	s := openBench(b)
+	org := id.NewOrg()
+	c := connection.Connection{ID: id.NewConnection(), Name: "c", Status: connection.Active, CreatedAt: time.Now()}
+	if _, err := s.Connections().Insert(b.Context(), org, c); err != nil {
+		b.Fatal(err)
+	}
+	var waits []time.Duration
+	for b.Loop() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			fill(b, s, org, id.NewBucket(), id.NewConnection())
+		}()
+		for loading := true; loading; {
+			start := time.Now()
+			if _, err := s.Connections().Update(b.Context(), org, c.ID, func(c *connection.Connection) error { c.Failures++; return nil }); err != nil {
+				b.Fatal(err)
+			}
+			waits = append(waits, time.Since(start))
+			select {
+			case <-done:
+				loading = false
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	slices.Sort(waits)
+	b.ReportMetric(float64(waits[len(waits)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(waits[len(waits)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(waits[len(waits)-1].Microseconds())/1000, "max-ms")
 }

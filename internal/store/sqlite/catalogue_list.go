@@ -60,7 +60,7 @@ var sortColumns = map[string]sortColumn{
 
 // objectQuery is a filter on its way to SQL.
 type objectQuery struct {
-	ctx  context.Context //nolint:containedctx // lives as long as one call
+	ctx  context.Context // of the one call that it lives for
 	s    *Store
 	org  id.Org
 	w    conditions

@@ -17,11 +17,11 @@ import (
 // The system gives it free when the process ends, however it ends.
 func lockDir(path string) (*os.File, error) {
 	const op = "sqlite.lock"
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the directory
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Unavailable, op, "the lock file of the data directory can't be opened")
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits an int
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		held := holder(f)
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
@@ -51,7 +51,7 @@ func holder(f *os.File) string {
 
 // syncDir makes the names of new files durable.
 func syncDir(dir string) error {
-	f, err := os.Open(dir) //nolint:gosec // the operator names the directory
+	f, err := os.Open(dir)
 	if err != nil {
 		return errs.Wrap(err, errs.Unavailable, "sqlite.open", "the data directory can't be opened")
 	}

@@ -49,7 +49,7 @@ func (s *Store) query(ctx context.Context, query string, args []any) (*sql.Rows,
 		return nil, err
 	}
 	if c, raced := s.cached.LoadOrStore(query, stmt); raced {
-		_ = stmt.Close()
+		_ = stmt.Close() //nolint:sqlclosecheck // only the one that lost the race is closed here
 		stmt = c.(*sql.Stmt)
 	} else {
 		s.nCache.Add(1)

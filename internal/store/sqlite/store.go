@@ -37,6 +37,7 @@ type Store struct {
 	reads     *sql.DB
 	writes    *sql.DB
 	w         *writer
+	copies    *checkpointer
 	atoms     sync.Map // atomKey to int64
 	atomNames sync.Map // int64 to string
 	cached    sync.Map // query to *sql.Stmt, of reads
@@ -88,31 +89,41 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := registerFunctions(); err != nil {
 		return err
 	}
-	if s.writes, err = sql.Open("sqlite", dsn(path, "immediate",
-		"journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "wal_autocheckpoint(8000)", "secure_delete(fast)",
-		"journal_size_limit(67108864)", "max_page_count("+strconv.Itoa(o.maxPages)+")")); err != nil {
+	if err := s.openWriter(ctx, path, o); err != nil {
 		return err
-	}
-	s.writes.SetMaxOpenConns(1)
-	conn, err := s.writes.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	if err := migrate(ctx, conn); err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	if err := syncDir(o.Dir); err != nil {
-		return errors.Join(err, conn.Close())
 	}
 	if s.reads, err = sql.Open("sqlite", dsn(path, "deferred", "query_only(1)", "cache_size(-16384)")); err != nil {
-		return errors.Join(err, conn.Close())
+		return err
 	}
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	s.reads.SetMaxOpenConns(readers)
 	s.reads.SetMaxIdleConns(readers)
-	s.w = newWriter(conn)
 	s.touch = newTouches(s)
 	s.roles = newRoles(s)
+	return nil
+}
+
+// openWriter brings the schema up to date on the connection that the writer
+// then keeps, and starts what copies its log.
+func (s *Store) openWriter(ctx context.Context, path string, o Options) (err error) {
+	pragmas := append(logLimit(), "journal_mode(wal)", "synchronous(full)", "cache_size(-65536)", "secure_delete(fast)",
+		"max_page_count("+strconv.Itoa(o.maxPages)+")")
+	if s.writes, err = sql.Open("sqlite", dsn(path, "immediate", pragmas...)); err != nil {
+		return err
+	}
+	conn, err := s.writes.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(migrate(ctx, conn), syncDir(o.Dir)); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	copies, err := s.writes.Conn(ctx)
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	s.w = newWriter(conn)
+	s.copies = newCheckpointer(copies, s.w)
 	return nil
 }
 
@@ -120,7 +131,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 // SQLite copies to its other files, is right from the start.
 func databaseFile(dir string) (string, error) {
 	path := filepath.Join(dir, databaseName)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the operator names the directory
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", errs.Wrap(err, errs.Unavailable, "sqlite.open", "the database in the data directory can't be opened")
 	}
@@ -151,6 +162,9 @@ func (s *Store) release() error {
 	var problems []error
 	if s.reads != nil {
 		problems = append(problems, s.reads.Close())
+	}
+	if s.copies != nil {
+		problems = append(problems, s.copies.close())
 	}
 	if s.w != nil {
 		_, err := s.w.tx.exec("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -99,8 +99,8 @@ func (v vault) Delete(ctx context.Context, i csfle.KeyID) error {
 	})
 }
 
-// overwriting runs a write with SQLite's secure_delete on, so that no freed
-// part of the database file keeps a key.
+// overwriting runs a write with SQLite's secure_delete on, and empties the log
+// after it, so that neither file keeps a key that is gone.
 func (v vault) overwriting(ctx context.Context, op string, do func(*tx) error) error {
 	return v.s.w.write(ctx, op, interactive, func(t *tx) error {
 		var mode int
@@ -108,6 +108,7 @@ func (v vault) overwriting(ctx context.Context, op string, do func(*tx) error) e
 			return err
 		}
 		err := do(t)
+		t.forget = t.forget || err == nil
 		if _, e := t.row("PRAGMA secure_delete = FAST", nil, &mode); err == nil {
 			err = e
 		}

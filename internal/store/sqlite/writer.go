@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring/internal/errs"
@@ -41,6 +42,8 @@ type writer struct {
 	closing bool
 	wake    chan struct{}
 	ended   chan struct{}
+	commits atomic.Int64
+	owed    bool  // the last turn took no bulk write; only the goroutine touches it
 	broken  error // set once the disk refused to sync; only the goroutine touches it
 }
 
@@ -135,35 +138,46 @@ func (w *writer) loop() {
 	}
 }
 
-// group commits one turn's writes and reports whether there were any. Waiting
-// interactive writes go first; one bulk write is taken in every turn, so that
-// neither lane starves.
+// group commits one turn's writes and reports whether there were any. Bulk
+// writes fill a turn only while nobody waits: a turn with interactive writes
+// is committed at once, with one bulk write at most, and that only when the
+// turn before had none, so that neither lane starves.
 func (w *writer) group() bool {
-	first := w.next(interactive)
-	servedBulk := first == nil
-	if first == nil {
-		first = w.next(bulk)
+	end := time.Now().Add(turn)
+	urgent, bulky := false, false
+	take := func() *job {
+		if urgent && w.owed && !bulky {
+			bulky = true
+			if j := w.next(bulk); j != nil {
+				return j
+			}
+		}
+		if j := w.next(interactive); j != nil {
+			urgent = true
+			return j
+		}
+		if urgent {
+			return nil
+		}
+		bulky = true
+		return w.next(bulk)
 	}
-	if first == nil {
+	j := take()
+	if j == nil {
 		return false
 	}
-	end := time.Now().Add(turn)
 	err := w.tx.begin()
 	jobs := []*job{}
-	for j := first; j != nil; {
+	for ; j != nil; j = take() {
 		jobs = append(jobs, j)
 		if err == nil {
 			err = w.tx.step(j)
 		}
-		j = nil
-		if time.Now().Before(end) {
-			j = w.next(interactive)
-		}
-		if j == nil && (!servedBulk || time.Now().Before(end)) {
-			servedBulk = true
-			j = w.next(bulk)
+		if !time.Now().Before(end) {
+			break
 		}
 	}
+	w.owed = urgent && !bulky
 	w.finish(jobs, err)
 	return true
 }
@@ -180,6 +194,8 @@ func (w *writer) finish(jobs []*job, err error) {
 			w.noteSync(err)
 			w.oneByOne(jobs)
 		}
+		w.commits.Add(1)
+		w.tx.emptyLog()
 	}
 	for _, j := range jobs {
 		if w.broken != nil {
@@ -230,6 +246,16 @@ func (w *writer) close() {
 type tx struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	forget     bool // set by a job after which the log must hold nothing old
+}
+
+// emptyLog empties the log once a job has asked for it. It does its best: a
+// reader that is slow keeps the log as it is until the next checkpoint.
+func (t *tx) emptyLog() {
+	if t.forget {
+		t.forget = false
+		_, _ = t.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	}
 }
 
 func (t *tx) begin() error  { _, err := t.exec("BEGIN IMMEDIATE"); return err }
@@ -266,7 +292,7 @@ func (t *tx) statement(query string) (*sql.Stmt, error) {
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	s, err := t.statement(query)
+	s, err := t.statement(query) //nolint:sqlclosecheck // kept until the connection ends
 	if err != nil {
 		return 0, err
 	}
@@ -279,7 +305,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 
 // each calls scan for every row of a query.
 func (t *tx) each(query string, args []any, scan func(*sql.Rows) error) error {
-	s, err := t.statement(query)
+	s, err := t.statement(query) //nolint:sqlclosecheck // kept until the connection ends
 	if err != nil {
 		return err
 	}

@@ -135,6 +135,34 @@ func TestInteractiveGoesFirst(t *testing.T) {
 	}
 }
 
+// TestBulkIsNotStarved queues interactive writes one after the other, each from
+// the one before, and a bulk write beside them.
+func TestBulkIsNotStarved(t *testing.T) {
+	s, release := held(t)
+	served, ended := false, make(chan int)
+	var again func(n int)
+	again = func(n int) {
+		if _, err := s.w.queue(t.Context(), "test", interactive, func(*tx) error {
+			if served || n == 1_000_000 {
+				go func() { ended <- n }()
+				return nil
+			}
+			again(n + 1)
+			return nil
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	again(0)
+	if _, err := s.w.queue(t.Context(), "test", bulk, func(*tx) error { served = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if n := <-ended; n == 1_000_000 {
+		t.Errorf("a bulk write was not served beside %d interactive ones", n)
+	}
+}
+
 // TestCancelWhileQueued gives a write up before the writer has begun it.
 func TestCancelWhileQueued(t *testing.T) {
 	s, release := held(t)
@@ -198,5 +226,24 @@ func TestCloseFinishes(t *testing.T) {
 	}
 	if err := s.w.write(t.Context(), "test", bulk, fact("late")); !errs.Is(err, errs.Unavailable) {
 		t.Errorf("a write after Close: %v", err)
+	}
+}
+
+// TestDurability reads back what makes a commit survive a loss of power, which
+// no test here can cause.
+func TestDurability(t *testing.T) {
+	s, release := held(t)
+	release()
+	if err := s.w.write(t.Context(), "test", bulk, func(x *tx) error {
+		var mode string
+		var level int
+		_, err := x.row("PRAGMA journal_mode", nil, &mode)
+		_, err2 := x.row("PRAGMA synchronous", nil, &level)
+		if mode != "wal" || level != 2 {
+			t.Errorf("journal mode %s, synchronous %d; want wal and 2 (FULL)", mode, level)
+		}
+		return errors.Join(err, err2)
+	}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -147,7 +147,7 @@ func (c recordsOf[T, ID]) insertTaken(t *testing.T, h Harness) {
 	org := id.NewOrg()
 	d := c.make(org, 1)
 	out := ok(c.of(h.Store).Insert(t.Context(), org, d))(t)
-	c.touch(&d)
+	must(t, c.touch(&d))
 	_, err := c.of(h.Store).Insert(t.Context(), org, d)
 	wantKind(t, "a second Insert", err, errs.AlreadyExists)
 	same(t, "the first record", ok(c.of(h.Store).Get(t.Context(), org, c.id(&d)))(t), out)
