@@ -80,7 +80,9 @@ type server struct {
 }
 
 // New makes the handler of the whole API. It is safe for concurrent use.
-func New(deps Server) http.Handler {
+func New(deps Server) http.Handler { return serve(deps, routes()) }
+
+func serve(deps Server, table []route) http.Handler {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
@@ -90,7 +92,7 @@ func New(deps Server) http.Handler {
 	if deps.EventInterval <= 0 {
 		deps.EventInterval = time.Second
 	}
-	s := &server{Server: deps, routes: routes(), reads: make(chan struct{}, readAudits)}
+	s := &server{Server: deps, routes: table, reads: make(chan struct{}, readAudits)}
 	s.spec = s.openAPI()
 	return s.outer(s.mux())
 }

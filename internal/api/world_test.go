@@ -71,8 +71,26 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
+// ticking is the real clock, except that it never shows the same millisecond
+// twice: what is made later is newer.
+func ticking() func() time.Time {
+	var mu sync.Mutex
+	var last time.Time
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		if now := time.Now(); now.Sub(last) >= time.Millisecond {
+			last = now
+		} else {
+			last = last.Add(time.Millisecond)
+		}
+		return last
+	}
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	now := ticking()
 	st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -83,16 +101,16 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w := &world{t: t, store: st, sink: sinktest.NewMemory(), fake: &provider{}, log: &lockedBuffer{}}
-	w.access = &accessservice.Service{Store: st, System: st.System(), Now: time.Now}
-	w.buckets = &bucketservice.Service{Store: st, Destinations: map[string]sink.Destination{"default": w.sink}, Now: time.Now}
-	w.syncs = &syncingservice.Service{Store: st, Now: time.Now}
+	w.access = &accessservice.Service{Store: st, System: st.System(), Now: now}
+	w.buckets = &bucketservice.Service{Store: st, Destinations: map[string]sink.Destination{"default": w.sink}, Now: now}
+	w.syncs = &syncingservice.Service{Store: st, Now: now}
 	w.engine = &fakeEngine{Engine: &engine.Engine{Store: st, Now: time.Now}}
 	keys := csfle.NewKeyring(st.KeyVault(), csfle.GenerateLocalMasterKey(), csfle.KeyringOptions{})
 	w.server = api.Server{
 		Access: w.access, Buckets: w.buckets, Syncs: w.syncs, Engine: w.engine, Store: st, Version: "test",
 		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connections: connectionservice.New(connectionservice.Deps{
-			Connections: st.Connections(), Organizations: st.Organizations(), Sealer: csfle.NewSealer(keys), Opener: w.fake,
+			Connections: st.Connections(), Organizations: st.Organizations(), Sealer: csfle.NewSealer(keys), Opener: w.fake, Now: now,
 		}),
 		Providers: []string{"s3", "tigris", "snowflake"}, EventInterval: 10 * time.Millisecond,
 	}
