@@ -32,7 +32,7 @@ func (s scrubber) error(err error, op string) error {
 		}
 	}
 	out := *in
-	if in.Err == nil && err == error(in) {
+	if in.Err == nil && err == error(in) { //nolint:errorlint // err itself, not what it wraps
 		out.Err = nil // a cause would repeat the message
 	} else {
 		out.Err = &cause{err: err, scrub: s}
