@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,10 +33,15 @@ func keysToList(t *testing.T) int {
 	return 200_000
 }
 
-// heapPeak watches the live heap at each page that is listed.
-type heapPeak struct{ bytes uint64 }
+// heapPeak watches the heap at some pages that are listed and at each record.
+type heapPeak struct {
+	mu    sync.Mutex
+	bytes uint64
+}
 
 func (p *heapPeak) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	p.bytes = max(p.bytes, m.HeapInuse+m.StackInuse)
@@ -58,7 +64,7 @@ func TestMemoryIsBoundedAndTheFirstObjectIsEarly(t *testing.T) {
 			n := keysToList(t)
 			f := providertest.NewFlat(providertest.FlatOptions{Synthetic: n, SyntheticSize: 100, Unordered: unordered})
 			w := newWorld(t, f, func(s *syncing.Sync) { s.Filters = &syncing.Filters{Include: []string{"*77"}} })
-			w.engine.Limits = engine.Limits{Shards: 1, SortBytes: 4 << 20}
+			w.engine.Limits = engine.Limits{Shards: 1, SortBytes: 1 << 20}
 			var heap heapPeak
 			var pages, firstAt atomic.Int64
 			f.SetGate(func(_ context.Context, c providertest.Call) error {
@@ -70,6 +76,9 @@ func TestMemoryIsBoundedAndTheFirstObjectIsEarly(t *testing.T) {
 				return nil
 			})
 			w.engine.Hooks.Step = func(name string) {
+				if name == engine.StepAppended {
+					heap.look()
+				}
 				if name == engine.StepPlaced {
 					firstAt.CompareAndSwap(0, pages.Load())
 				}

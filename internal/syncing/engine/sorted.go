@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -105,8 +106,13 @@ type sorter struct {
 	limit int
 	buf   []driver.Item
 	size  int
-	runs  []string
+	runs  [][]string // of each level, in the order written; a level that is full becomes one run of the next
+	files int
 }
+
+// mergeWidth bounds how many runs are open at once: each costs a buffer and a
+// decoder.
+const mergeWidth = 32
 
 // registerOnce names the types that a row's columns may hold.
 var registerOnce = sync.OnceFunc(func() {
@@ -148,43 +154,91 @@ func (s *sorter) sortBuffer() {
 	})
 }
 
-// spill writes the items at hand as a run file.
-func (s *sorter) spill() (err error) {
+// spill writes the items at hand as a run.
+func (s *sorter) spill() error {
 	s.sortBuffer()
-	f, err := os.OpenFile(s.dir+"/"+strconv.Itoa(len(s.runs)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	name, err := s.write(func(put func(*driver.Item) error) error {
+		for i := range s.buf {
+			if err := put(&s.buf[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return scratchError(err)
+		return err
+	}
+	s.buf, s.size = nil, 0
+	return s.addRun(0, name)
+}
+
+// addRun adds a run to a level, and makes one of the level when it is full.
+func (s *sorter) addRun(level int, name string) error {
+	if level == len(s.runs) {
+		s.runs = append(s.runs, nil)
+	}
+	s.runs[level] = append(s.runs[level], name)
+	full := s.runs[level]
+	if len(full) < mergeWidth {
+		return nil
+	}
+	merged, err := s.write(func(put func(*driver.Item) error) error {
+		return mergeRuns(full, nil, func(it driver.Item) error { return put(&it) })
+	})
+	if err != nil {
+		return err
+	}
+	for _, f := range full {
+		_ = os.Remove(f)
+	}
+	s.runs[level] = nil
+	return s.addRun(level+1, merged)
+}
+
+// write makes a run file of what a function puts into it.
+func (s *sorter) write(fill func(put func(*driver.Item) error) error) (name string, err error) {
+	s.files++
+	f, err := os.OpenFile(filepath.Join(s.dir, strconv.Itoa(s.files)), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", scratchError(err)
 	}
 	defer func() {
-		if closeErr := f.Close(); err == nil && closeErr != nil {
+		if closeErr := f.Close(); err == nil {
 			err = scratchError(closeErr)
 		}
 	}()
 	w := bufio.NewWriterSize(f, 64<<10)
 	enc := gob.NewEncoder(w)
-	for i := range s.buf {
-		if err := enc.Encode(&s.buf[i]); err != nil {
-			return scratchError(err)
-		}
+	if err := fill(func(it *driver.Item) error { return scratchError(enc.Encode(it)) }); err != nil {
+		return "", err
 	}
-	if err := w.Flush(); err != nil {
-		return scratchError(err)
-	}
-	s.runs = append(s.runs, f.Name())
-	s.buf, s.size = nil, 0
-	return nil
+	return f.Name(), scratchError(w.Flush())
 }
 
 func scratchError(err error) error {
+	var e *errs.Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
 	return &errs.Error{Kind: errs.Unavailable, Origin: errs.Ours, Op: "sync.sort", Msg: "sorting the listing on disk failed", Err: err}
 }
 
 // each calls f with every item in order of its id, each id once.
 func (s *sorter) each(f func(driver.Item) error) error {
 	s.sortBuffer()
+	var runs []string // the oldest first
+	for _, level := range slices.Backward(s.runs) {
+		runs = append(runs, level...)
+	}
+	return mergeRuns(runs, s.buf, f)
+}
+
+// mergeRuns merges runs and a last one in memory. Of items with one id the one
+// of the last run wins.
+func mergeRuns(runs []string, buf []driver.Item, f func(driver.Item) error) error {
 	h := &heads{}
 	defer h.close()
-	for _, name := range s.runs {
+	for _, name := range runs {
 		file, err := os.Open(name)
 		if err != nil {
 			return scratchError(err)
@@ -194,7 +248,7 @@ func (s *sorter) each(f func(driver.Item) error) error {
 			return err
 		}
 	}
-	if err := h.push(&head{buf: s.buf, run: len(h.files) + 1}); err != nil {
+	if err := h.push(&head{buf: buf, run: len(h.files) + 1}); err != nil {
 		return err
 	}
 	for h.Len() > 0 {
@@ -235,14 +289,7 @@ func (h *head) read() (bool, error) {
 	if errors.Is(err, io.EOF) {
 		return false, nil
 	}
-	return err == nil, wrapScratch(err)
-}
-
-func wrapScratch(err error) error {
-	if err == nil {
-		return nil
-	}
-	return scratchError(err)
+	return err == nil, scratchError(err)
 }
 
 // heads is a heap of runs by their next item.
