@@ -21,12 +21,12 @@ import (
 	"time"
 
 	accessservice "mooring/internal/access/service"
-	"mooring/internal/audit"
 	bucketservice "mooring/internal/bucket/service"
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/id"
 	"mooring/internal/store"
 	"mooring/internal/syncing"
+	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
 )
 
@@ -37,10 +37,14 @@ type Server struct {
 	Buckets     *bucketservice.Service
 	Syncs       *syncingservice.Service
 	Engine      Engine
-	Store       store.Store // for reads: runs, dead letters, audit, objects
-	Log         *slog.Logger
-	Now         func() time.Time // nil: time.Now
-	Version     string
+	// Verify has a worker hash a sync's files anew, once it is free, and with
+	// repair bring again what is missing or damaged. It returns at once, with a
+	// name for the job; nil: verifications are answered 503.
+	Verify  func(ctx context.Context, org id.Org, s id.Sync, repair bool) (job string, err error)
+	Store   store.Store // for reads: runs, dead letters, audit, objects
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
+	Version string
 	// TrustedProxies may say in X-Forwarded-For from where a request comes.
 	TrustedProxies []netip.Prefix
 	// Ready reports why the process can't serve; nil: whether the store answers.
@@ -51,22 +55,13 @@ type Server struct {
 	EventInterval time.Duration
 }
 
-// Engine is what the API needs of the engine that executes syncs. It may also be
-// a Previewer and a Verifier; what it is not is answered 503.
+// Engine is what the API needs of the engine that executes syncs;
+// *engine.Engine is one.
 type Engine interface {
 	// Live returns a run with its ledger as it is now.
 	Live(ctx context.Context, run syncing.Run) (syncing.Run, error)
-}
-
-// Previewer says what a run would do, as a JSON object, without doing it.
-type Previewer interface {
-	Preview(ctx context.Context, org id.Org, s id.Sync) (any, error)
-}
-
-// Verifier asks for a run that hashes a destination against its catalogue and,
-// with repair, brings again what is missing or damaged. It names the job.
-type Verifier interface {
-	Verify(ctx context.Context, org id.Org, actor audit.Actor, s id.Sync, repair bool) (job string, err error)
+	// Preview says what a run would do, without doing it.
+	Preview(ctx context.Context, s syncing.Sync, o engine.PreviewOptions) (engine.Preview, error)
 }
 
 // server is a Server at work.

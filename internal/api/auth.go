@@ -132,10 +132,35 @@ func (c *call) covers(r access.Resource) error {
 	return errs.New(errs.PermissionDenied, "api.scope", "the scopes of this key do not cover this")
 }
 
-// limits holds a bucket of tokens for each key that has a limit.
+// limits holds a bucket of tokens for each key that has a limit, and counts the
+// streams that each key has open.
 type limits struct {
-	mu   sync.Mutex
-	keys map[id.APIKey]*limiter
+	mu      sync.Mutex
+	keys    map[id.APIKey]*limiter
+	streams map[id.APIKey]int
+}
+
+// maxStreams is how many event streams a key may have open at once.
+const maxStreams = 16
+
+// open admits one more stream of a key; done ends it.
+func (l *limits) open(k id.APIKey) (done func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.streams == nil {
+		l.streams = map[id.APIKey]int{}
+	}
+	if l.streams[k] >= maxStreams {
+		return nil, &errs.Error{Kind: errs.Throttled, Op: "api.limit", RetryAfter: 5 * time.Second, Msg: "this key has 16 event streams open: end one first"}
+	}
+	l.streams[k]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.streams[k]--; l.streams[k] == 0 {
+			delete(l.streams, k)
+		}
+	}, nil
 }
 
 type limiter struct {

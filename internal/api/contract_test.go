@@ -160,12 +160,12 @@ func check(schema string, v any, path string) (faults []string) {
 }
 
 func checkUnion(schema string, doc map[string]any, path string) []string {
-	switch {
-	case schema == "ProviderConfig":
+	switch schema {
+	case "ProviderConfig":
 		if creds, ok := doc["credentials"].(map[string]any); !ok || creds["type"] == nil || doc["provider_type"] == nil {
 			return []string{path + " lacks provider_type or credentials.type"}
 		}
-	case schema == "MappingEntry":
+	case "MappingEntry":
 		source, _ := doc["source"].(map[string]any)
 		if doc["target_type"] == nil || source["type"] == nil {
 			return []string{path + " lacks target_type or source.type"}

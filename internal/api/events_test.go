@@ -96,7 +96,7 @@ func TestEventsEndWithTheKey(t *testing.T) {
 	events, end := w.stream(key, b, sy, run, time.Minute)
 	<-events
 	w.as(200, "DELETE", "/v1/organizations/users/ops@example.org/api-keys/watcher", nil)
-	for range events { //nolint:revive // until the stream ends
+	for range events { // until the stream ends
 	}
 	if err := <-end; err != nil {
 		t.Errorf("the stream does not end: %v", err)
@@ -122,4 +122,22 @@ func TestEventsEndWithTheClient(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("the handler goes on")
 	}
+}
+
+func TestAKeyHasOnlySoManyStreams(t *testing.T) {
+	w := newWorld(t)
+	b := w.bucket("b")
+	sy := w.sync(b, w.connect("c"), "media")
+	run := w.begin(b, sy, syncing.Ledger{Discovered: 5})
+	for range 16 {
+		events, _ := w.stream(w.admin, b, sy, run, time.Minute)
+		<-events
+	}
+	path := "/v1/buckets/" + b + "/syncs/" + sy + "/runs/" + run + "/events"
+	if got := w.as(429, "GET", path, nil); got.header.Get("Retry-After") != "5" {
+		t.Errorf("Retry-After: %v", got.header)
+	}
+	w.end(run)
+	events, _ := w.stream(w.key("other", "read"), b, sy, run, time.Minute)
+	<-events
 }

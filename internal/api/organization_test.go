@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -8,8 +9,6 @@ import (
 	"mooring/internal/api"
 	"mooring/internal/errs"
 	"mooring/internal/syncing"
-
-	"context"
 )
 
 func TestKeys(t *testing.T) {
@@ -141,7 +140,7 @@ func TestAnalytics(t *testing.T) {
 		t.Errorf("performance: %s", got.raw)
 	}
 	got = w.as(200, "GET", path+"/sync-performance?limit=1&sync_config_id="+good, nil)
-	if got.text("sync_config_id") != good || string(got.at("runs", 0, "duration_seconds").(interface{ String() string }).String()) != "4" || got.number("runs", 0, "throughput_mbps") != 2 {
+	if got.text("sync_config_id") != good || got.number("runs", 0, "duration_seconds") != 4 || got.number("runs", 0, "throughput_mbps") != 2 {
 		t.Errorf("of one sync: %s", got.raw)
 	}
 	w.as(404, "GET", path+"/sync-performance?sync_config_id=sync_none", nil)

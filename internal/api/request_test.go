@@ -78,6 +78,14 @@ func TestPathsAndMethodsThatAreNotThere(t *testing.T) {
 	if got := w.send("", "OPTIONS", connections, nil); got.status != 405 || got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("a preflight is answered: %d", got.status)
 	}
+	for _, name := range []string{"list", "test", "external-id"} {
+		id := w.connect(name)
+		if got := w.as(200, "GET", connections+"/"+name, nil); got.text("connection_id") != id {
+			t.Errorf("a connection named %s is not found", name)
+		}
+	}
+	w.bucket("list")
+	w.as(200, "GET", "/v1/buckets/list", nil)
 	w.connect("a..b")
 	w.as(200, "GET", connections+"/a..b", nil)
 	w.connect("a/../b")

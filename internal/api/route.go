@@ -3,7 +3,6 @@ package api
 import (
 	"net/http"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -93,55 +92,57 @@ func tagged(tag string, list ...route) []route {
 	return list
 }
 
-// mux finds routes. Methods are told apart here rather than in the patterns, so
-// that an unknown one is answered in the API's own form.
+// mux finds routes. The standard router decides, by method too, so that a
+// connection named list is found where POST …/list is another operation; but
+// what it does not find is answered in the API's own form.
 func (s *server) mux() http.Handler {
-	byPath := map[string]map[string]*route{}
+	mux := http.NewServeMux()
 	for i := range s.routes {
 		r := &s.routes[i]
-		if byPath[r.path] == nil {
-			byPath[r.path] = map[string]*route{}
-		}
-		byPath[r.path][r.method] = r
+		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, req *http.Request) { s.dispatch(w, req, r) })
 	}
-	mux := http.NewServeMux()
-	for path, methods := range byPath {
-		mux.HandleFunc(path, func(w http.ResponseWriter, req *http.Request) { s.dispatch(w, req, methods) })
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) { s.fail(w, req, nil, errNoRoute) })
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if !clean(req.URL.EscapedPath()) { // the mux would redirect
+		if !clean(req.URL.EscapedPath()) { // the router would redirect
 			s.fail(w, req, nil, errNoRoute)
 			return
 		}
-		mux.ServeHTTP(w, req)
+		refusal, pattern := mux.Handler(req)
+		if pattern != "" {
+			mux.ServeHTTP(w, req)
+			return
+		}
+		said := refused{header: http.Header{}}
+		refusal.ServeHTTP(&said, req)
+		if said.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", said.header.Get("Allow"))
+			s.fail(w, req, nil, errMethod)
+			return
+		}
+		s.fail(w, req, nil, errNoRoute)
 	})
 }
+
+// refused hears how the router refuses a request.
+type refused struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (r *refused) Header() http.Header { return r.header }
+
+// Write implements http.ResponseWriter.
+func (r *refused) Write(p []byte) (int, error) { return len(p), nil }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *refused) WriteHeader(status int) { r.status = status }
 
 // clean reports whether a path is its own canonical form.
 func clean(path string) bool {
 	return strings.HasPrefix(path, "/") && !strings.Contains(path, "//") && !strings.Contains(path+"/", "/./") && !strings.Contains(path+"/", "/../")
 }
 
-func (s *server) dispatch(w http.ResponseWriter, req *http.Request, methods map[string]*route) {
-	method := req.Method
-	if r := methods[http.MethodGet]; method == http.MethodHead && r != nil {
-		method = http.MethodGet
-	}
-	r := methods[method]
-	if r == nil {
-		allowed := make([]string, 0, len(methods)+1)
-		for m := range methods {
-			allowed = append(allowed, m)
-		}
-		if methods[http.MethodGet] != nil {
-			allowed = append(allowed, http.MethodHead)
-		}
-		slices.Sort(allowed)
-		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		s.fail(w, req, nil, errMethod)
-		return
-	}
+func (s *server) dispatch(w http.ResponseWriter, req *http.Request, r *route) {
 	noteRoute(w, r)
 	c := &call{server: s, w: w, r: req, route: r}
 	if err := c.run(); err != nil {

@@ -126,8 +126,12 @@ func (c *call) runEvents(none) error {
 	if err != nil || c.r.Method == http.MethodHead {
 		return err
 	}
+	done, err := c.limits.open(c.who.Key.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
 	conn := http.NewResponseController(c.w)
-	_ = conn.SetReadDeadline(time.Time{}) // the server's is for requests
 	h := c.w.Header()
 	h.Set("Content-Type", eventType)
 	h.Set("X-Accel-Buffering", "no") // a proxy that gathers would keep it all back
@@ -136,7 +140,7 @@ func (c *call) runEvents(none) error {
 	defer tick.Stop()
 	for {
 		if err := c.event(conn, r); err != nil {
-			return nil //nolint:nilerr // the client has gone
+			return nil // the client has gone
 		}
 		if r.Status != syncing.RunInProgress {
 			return nil
@@ -150,7 +154,7 @@ func (c *call) runEvents(none) error {
 			return nil
 		}
 		if r, err = c.oneRun(); err != nil {
-			return nil //nolint:nilerr // the sync is gone, or the server is: the stream ends, and asking again tells why
+			return nil // the sync is gone, or the server is: asking again tells
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package api_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"mooring/internal/api"
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/syncing"
@@ -96,15 +98,25 @@ func TestSyncIsSteered(t *testing.T) {
 	}
 	w.as(422, "PATCH", one, object{"status": "FAILED"})
 	w.as(422, "PATCH", one, object{"batch_size": 0, "schema_mapping": object{"a": 1}})
-	if got := w.as(200, "POST", one+"/preview", nil); got.number("would_transfer") != 3 {
+	if got := w.as(200, "POST", one+"/preview", nil); got.number("transfer") != 3 || got.text("samples", 0, "outcome") != "transfer" || got.at("filtered") == nil {
 		t.Errorf("preview: %s", got.raw)
 	}
 	w.engine.previewErr = refusal(errs.Unauthenticated, "InvalidAccessKeyId")
 	w.as(502, "POST", one+"/preview", nil)
-	if got := w.as(200, "POST", one+"/verify", object{"repair": true}); got.text("sync_job_id") != sy+".verify" || !w.engine.verified[0] {
+	w.as(503, "POST", one+"/verify", nil) // no worker in this process
+	asked := map[bool]int{}
+	w.server.Verify = func(_ context.Context, _ id.Org, s id.Sync, repair bool) (string, error) {
+		asked[repair]++
+		return string(s) + ".verify", nil
+	}
+	w.handler = api.New(w.server)
+	if got := w.as(200, "POST", one+"/verify", object{"repair": true}); got.text("sync_job_id") != sy+".verify" {
 		t.Errorf("verify: %s", got.raw)
 	}
 	w.as(200, "POST", one+"/verify", nil)
+	if asked[true] != 1 || asked[false] != 1 {
+		t.Errorf("asked for %v", asked)
+	}
 	if got := w.as(200, "DELETE", one, nil); got.at("success") != true {
 		t.Errorf("deleted: %s", got.raw)
 	}

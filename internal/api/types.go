@@ -89,17 +89,10 @@ func text[S ~string](s S) *string {
 	return new(string(s))
 }
 
-// list makes sure that an empty list is not null.
-func list[T any](l []T) []T {
-	if l == nil {
-		return []T{}
-	}
-	return l
-}
-
-func orEmpty(m map[string]any) map[string]any {
+// orEmpty makes sure that an empty map is not null.
+func orEmpty[V any](m map[string]V) map[string]V {
 	if m == nil {
-		return map[string]any{}
+		return map[string]V{}
 	}
 	return m
 }

@@ -403,14 +403,8 @@ func (o *opened) Close() error { return nil }
 type fakeEngine struct {
 	*engine.Engine
 	previewErr error
-	verified   []bool
 }
 
-func (e *fakeEngine) Preview(context.Context, id.Org, id.Sync) (any, error) {
-	return object{"would_transfer": 3}, e.previewErr
-}
-
-func (e *fakeEngine) Verify(_ context.Context, _ id.Org, _ audit.Actor, s id.Sync, repair bool) (string, error) {
-	e.verified = append(e.verified, repair)
-	return string(s) + ".verify", nil
+func (e *fakeEngine) Preview(context.Context, syncing.Sync, engine.PreviewOptions) (engine.Preview, error) {
+	return engine.Preview{Listed: 5, Transfer: 3, Samples: []engine.Sample{{SourceID: "a", Path: "a", Size: -1, Outcome: "transfer"}}}, e.previewErr
 }
