@@ -88,7 +88,7 @@ type builder struct {
 }
 
 func newBuilder(r *runner, sh *shard) *builder {
-	return &builder{r: r, sh: sh, b: newBatch(), quick: firstBatch, at: sh.doc.Position}
+	return &builder{r: r, sh: sh, b: newBatch(), quick: firstBatch, at: sh.begin.Position}
 }
 
 const (

@@ -38,7 +38,7 @@ func (r *runner) deleteAbsent(ctx context.Context) error {
 func (sh *shard) deleteAll() error {
 	r, b := sh.r, newBuilder(sh.r, sh)
 	b.quick = r.limits.PageItems
-	after, alive := sh.doc.Position.After, 0
+	after, alive := sh.begin.Position.After, 0
 	for {
 		list, err := r.Store.Absences().List(sh.ctx, r.org, r.sync.ID, r.pass.ID, after, absencesAtOnce)
 		if err != nil {

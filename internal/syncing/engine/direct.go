@@ -32,7 +32,7 @@ const (
 func (sh *shard) direct(ps *pages, pg page) error {
 	r := sh.r
 	d := sh.newDirect(pg.Snapshot)
-	start := sh.doc.Position
+	start := sh.begin.Position
 	if pg.Snapshot && start.Cursor == nil && start.Index == 0 {
 		// An enumeration tells the whole tree anew. Nothing of it is settled yet.
 		if err := r.Store.Tree().Drop(sh.ctx, r.org, r.sync.ID); err != nil {

@@ -37,9 +37,9 @@ type trio struct {
 const mergeChunk = 1000
 
 func (r *runner) newMerge(ctx context.Context, sh *shard) *merge {
-	pos, to := sh.doc.Position.After, sh.doc.To
-	if pos == "" && sh.doc.From != "" {
-		pos = before(sh.doc.From)
+	pos, to := sh.begin.Position.After, sh.begin.To
+	if pos == "" && sh.begin.From != "" {
+		pos = before(sh.begin.From)
 	}
 	m := &merge{r: r, sh: sh, b: newBuilder(r, sh), close: true}
 	m.objects = &rows[bucket.Entry]{
@@ -104,11 +104,11 @@ func (m *merge) upTo(k key.Key, item *driver.Item) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if o != nil && o.SourceID < m.sh.doc.From {
+		if o != nil && o.SourceID < m.sh.begin.From {
 			m.objects.next()
 			continue
 		}
-		if l != nil && l.SourceID < m.sh.doc.From {
+		if l != nil && l.SourceID < m.sh.begin.From {
 			m.letters.next()
 			continue
 		}

@@ -78,7 +78,7 @@ func (p *pages) close() {
 func ordered(sh *shard, changes []driver.Change, after key.Key) (key.Key, error) {
 	for i := range changes {
 		k := sourceKey(changes[i].Item.ID)
-		if k <= after || k < sh.doc.From || sh.doc.To != "" && k >= sh.doc.To {
+		if k <= after || k < sh.begin.From || sh.begin.To != "" && k >= sh.begin.To {
 			return after, outOfOrder("the listing")
 		}
 		after = k

@@ -16,6 +16,7 @@ import (
 // as the pool allows, a committer waits for them and commits in order.
 type shard struct {
 	r     *runner
+	begin syncing.Shard // as it was when the run came to it; the differ reads it
 	doc   syncing.Shard // as of the last commit; the committer's
 	scope driver.Scope
 	ctx   context.Context // of the phase: ends with the first error
@@ -54,7 +55,7 @@ func phaseError(ctx context.Context, group *errgroup.Group) error {
 
 // startShard starts the feeder and the committer of a shard.
 func (r *runner) startShard(ctx context.Context, group *errgroup.Group, d syncing.Shard) *shard {
-	sh := &shard{r: r, doc: d, scope: r.scope(), ctx: ctx, group: group, fed: make(chan *batch), ready: make(chan *batch)}
+	sh := &shard{r: r, begin: d, doc: d, scope: r.scope(), ctx: ctx, group: group, fed: make(chan *batch), ready: make(chan *batch)}
 	sh.scope.From, sh.scope.To = d.From, d.To
 	group.Go(sh.feed)
 	group.Go(sh.commit)

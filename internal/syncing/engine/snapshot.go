@@ -13,10 +13,10 @@ func (sh *shard) enumerate() error {
 	if r.pass.Unordered {
 		return sh.sorted()
 	}
-	if sh.doc.Position.Index == unseenPhase {
-		return sh.newDirect(true).unseen(sh.doc.Position)
+	if sh.begin.Position.Index == unseenPhase {
+		return sh.newDirect(true).unseen(sh.begin.Position)
 	}
-	ps := r.list(sh.ctx, sh.scope, sh.doc.Position.Cursor)
+	ps := r.list(sh.ctx, sh.scope, sh.begin.Position.Cursor)
 	defer ps.close()
 	first, err := ps.next(sh.ctx)
 	switch {
@@ -49,7 +49,7 @@ func (sh *shard) mergeListing(ps *pages, pg page) error {
 				return err
 			}
 		}
-		more, err := m.page(beyond(pg.Changes, sh.doc.Position.After), pg.cursor)
+		more, err := m.page(beyond(pg.Changes, sh.begin.Position.After), pg.cursor)
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func (sh *shard) sorted() error {
 		return err
 	}
 	m := sh.r.newMerge(sh.ctx, sh)
-	after := sh.doc.Position.After
+	after := sh.begin.Position.After
 	var some []driver.Change
 	flush := func() (bool, error) {
 		more, err := m.page(some, nil)

@@ -44,8 +44,9 @@ const maxFaults = 100
 // catalogue, in a run of kind "verify" with a ledger of its own, under the
 // sync's lease. With repair, each object whose file is missing or damaged is
 // transferred again by the sync's next run, which is then due at once. It works
-// whatever the state of sync and connection; repairing waits for both.
-func (e *Engine) Verify(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool) (Verification, error) {
+// whatever the state of sync and connection; repairing waits for both. begun,
+// unless nil, is told the run's id once the run is there to be looked at.
+func (e *Engine) Verify(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) (Verification, error) {
 	r := &runner{
 		Engine: e, org: org, worker: w, lease: l, limits: e.Limits.withDefaults(), folders: map[string]string{},
 		log: e.Log.With("sync", string(s), "organization", string(org), "kind", syncing.KindVerify),
@@ -58,6 +59,9 @@ func (e *Engine) Verify(ctx context.Context, org id.Org, s id.Sync, l store.Leas
 	}
 	if err := r.beginVerify(ctx); err != nil {
 		return Verification{}, err
+	}
+	if begun != nil {
+		begun(r.run.ID)
 	}
 	v := &verifier{r: r, repair: repair}
 	err := v.all(ctx)

@@ -15,7 +15,7 @@ import (
 
 func (w *world) verify(repair bool) engine.Verification {
 	w.t.Helper()
-	v, err := w.engine.Verify(context.Background(), w.org, w.sync, store.Lease{Fence: 1}, "wrk_test", repair)
+	v, err := w.engine.Verify(context.Background(), w.org, w.sync, store.Lease{Fence: 1}, "wrk_test", repair, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
