@@ -29,6 +29,7 @@ import (
 	"mooring/internal/provider/driver"
 	"mooring/internal/sink"
 	"mooring/internal/sink/dir"
+	"mooring/internal/store"
 	"mooring/internal/store/sqlite"
 	"mooring/internal/store/system"
 	"mooring/internal/syncing/engine"
@@ -135,19 +136,32 @@ func (a *app) wireSyncs() error {
 				return nil, err
 			}
 			src, err := open(ctx, opened.Provider, opened)
-			return source{src}, err
+			if err != nil {
+				return nil, err
+			}
+			return engine.From(src), nil
 		},
 		Sinks: func(ctx context.Context, b bucket.Bucket) (sink.Sink, error) { return buckets.Sink(ctx, b) },
 	}
 	a.worker = (&worker.Worker{
 		Store: a.store, System: a.system, Runner: eng, Buckets: buckets, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
+		Verifier: func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error {
+			_, err := eng.Verify(ctx, org, s, l, w, repair, begun)
+			return err
+		},
 	}).Init()
 	syncs := &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt}
 	a.handler = api.New(api.Server{
-		Access: a.access, Connections: a.connections, Buckets: buckets, Syncs: syncs, Engine: eng, Store: a.store, Log: a.log,
+		Access: a.access, Connections: a.connections, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Log: a.log,
 		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
 	})
 	return nil
+}
+
+// verify has the worker of this process hash a sync's files anew.
+func (a *app) verify(ctx context.Context, org id.Org, s id.Sync, repair bool) (string, error) {
+	run, err := a.worker.Verify(ctx, org, s, repair)
+	return string(run), err
 }
 
 func providers() (names []string) {

@@ -22,6 +22,10 @@ type Runner interface {
 	Run(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker) (syncing.Run, error)
 }
 
+// Verifier executes one verification of a sync under a lease held by the
+// caller, and calls begun once the run can be looked at.
+type Verifier func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error
+
 // Buckets removes the content and the rows of buckets that were deleted.
 type Buckets interface {
 	Remove(ctx context.Context, org id.Org, b id.Bucket) error
@@ -30,12 +34,13 @@ type Buckets interface {
 // Worker takes work until its context ends. The zero values of the options
 // stand for the defaults named.
 type Worker struct {
-	Store   store.Store
-	System  system.System
-	Runner  Runner
-	Buckets Buckets
-	Log     *slog.Logger
-	Now     func() time.Time
+	Store    store.Store
+	System   system.System
+	Runner   Runner
+	Verifier Verifier // nil: none can be asked for
+	Buckets  Buckets
+	Log      *slog.Logger
+	Now      func() time.Time
 
 	// Exclusive says that no other process can be on this store (the data
 	// directory is locked): a lease left by a killed process is taken at once.
@@ -50,6 +55,8 @@ type Worker struct {
 	wake    chan struct{}
 	mu      sync.Mutex
 	running map[id.Sync]context.CancelFunc
+	base    context.Context // of Run, nil before it
+	runs    sync.WaitGroup
 }
 
 const (
@@ -92,13 +99,14 @@ func (w *Worker) Interrupt(s id.Sync) {
 // step and returns. That is never a failure of theirs.
 func (w *Worker) Run(ctx context.Context) {
 	slots := make(chan struct{}, orInt(w.Syncs, defaultSyncs))
-	var runs sync.WaitGroup
-	defer runs.Wait()
+	w.setBase(ctx)
+	defer w.runs.Wait()
+	defer w.leave()
 	poll := time.NewTicker(or(w.Poll, defaultPoll))
 	defer poll.Stop()
 	var swept time.Time
 	for {
-		w.dispatch(ctx, slots, &runs)
+		w.dispatch(ctx, slots)
 		if time.Since(swept) > time.Minute {
 			w.sweep(ctx)
 			swept = time.Now()
@@ -113,7 +121,7 @@ func (w *Worker) Run(ctx context.Context) {
 }
 
 // dispatch starts runs for what is due, as far as there are free slots.
-func (w *Worker) dispatch(ctx context.Context, slots chan struct{}, runs *sync.WaitGroup) {
+func (w *Worker) dispatch(ctx context.Context, slots chan struct{}) {
 	due, err := w.System.DueSyncs(ctx, w.Now(), 4*cap(slots)+len(slots))
 	if err != nil {
 		w.complain(ctx, "reading the due queue", err)
@@ -136,23 +144,98 @@ func (w *Worker) dispatch(ctx context.Context, slots chan struct{}, runs *sync.W
 			}
 			continue
 		}
-		work, cancel := context.WithCancel(ctx)
-		w.setRunning(ref.Sync, cancel)
-		runs.Go(func() {
-			defer func() { <-slots; w.Wake() }()
-			defer w.setRunning(ref.Sync, nil)
-			defer cancel()
-			w.one(work, cancel, ref, lease)
+		w.start(ctx, ref, lease, func() { <-slots; w.Wake() }, func(ctx context.Context) (syncing.Run, error) {
+			return w.Runner.Run(ctx, ref.Org, ref.Sync, lease, w.id)
 		})
 	}
 }
 
+// start does work on a sync in the background while its lease is held.
+func (w *Worker) start(ctx context.Context, ref system.SyncRef, lease store.Lease, after func(), work func(context.Context) (syncing.Run, error)) {
+	running, cancel := context.WithCancel(ctx)
+	w.setRunning(ref.Sync, cancel)
+	w.runs.Go(func() {
+		defer after()
+		defer w.setRunning(ref.Sync, nil)
+		defer cancel()
+		w.one(running, cancel, ref, lease, work)
+	})
+}
+
+// Verify starts a verification of a sync in this process and returns the id of
+// its run. It is errs.Conflict while a run of the sync is under way, here or
+// elsewhere, and errs.Unavailable where no worker runs.
+func (w *Worker) Verify(ctx context.Context, org id.Org, s id.Sync, repair bool) (id.Run, error) {
+	base := w.enter()
+	if base != nil {
+		defer w.runs.Done()
+	}
+	if base == nil || w.Verifier == nil {
+		return "", errs.New(errs.Unavailable, "worker.verify", "no worker runs in this process")
+	}
+	if w.busy(s) {
+		return "", errBusy
+	}
+	lease, err := w.acquire(ctx, "sync/"+string(s))
+	if errors.Is(err, errHeld) {
+		return "", errBusy
+	}
+	if err != nil {
+		return "", err
+	}
+	begun, failed := make(chan id.Run, 1), make(chan error, 1)
+	w.start(base, system.SyncRef{Org: org, Sync: s}, lease, w.Wake, func(ctx context.Context) (syncing.Run, error) {
+		err := w.Verifier(ctx, org, s, lease, w.id, repair, func(r id.Run) { begun <- r })
+		failed <- err
+		return syncing.Run{}, err
+	})
+	select {
+	case run := <-begun:
+		return run, nil
+	case err := <-failed:
+		select {
+		case run := <-begun: // it was over at once
+			return run, nil
+		default:
+			return "", err
+		}
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// setBase notes the context of Run, for as long as it runs.
+func (w *Worker) setBase(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.base = ctx
+}
+
+func (w *Worker) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.base = nil
+}
+
+// enter returns the context of Run and keeps Run from returning until
+// runs.Done; nil when it does not run.
+func (w *Worker) enter() context.Context {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.base != nil {
+		w.runs.Add(1)
+	}
+	return w.base
+}
+
+var errBusy = errs.New(errs.Conflict, "worker.verify", "a run of this sync is under way: verify when it has ended")
+
 // one executes a run while its lease is held and renewed.
-func (w *Worker) one(ctx context.Context, cancel context.CancelFunc, ref system.SyncRef, lease store.Lease) {
+func (w *Worker) one(ctx context.Context, cancel context.CancelFunc, ref system.SyncRef, lease store.Lease, work func(context.Context) (syncing.Run, error)) {
 	holding, done := context.WithCancel(context.WithoutCancel(ctx))
 	var held sync.WaitGroup
 	held.Go(func() { w.hold(holding, lease, cancel) })
-	run, err := w.Runner.Run(ctx, ref.Org, ref.Sync, lease, w.id)
+	run, err := work(ctx)
 	done()
 	held.Wait()
 	release, end := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)

@@ -182,28 +182,5 @@ func (s setup) source(ctx context.Context, guard *outbound.Guard) (engine.Source
 	if err != nil {
 		return nil, err
 	}
-	return source{src}, nil
-}
-
-// source is a portable source as the engine wants it.
-type source struct{ *provider.Source }
-
-// Split implements engine.Source.
-func (s source) Split(ctx context.Context, scope driver.Scope, n int) ([]driver.Scope, bool, error) {
-	sp, ok := s.Splitter()
-	if !ok {
-		return nil, false, nil
-	}
-	parts, err := sp.Split(ctx, scope, n)
-	return parts, true, err
-}
-
-// Attributes implements engine.Source.
-func (s source) Attributes(ctx context.Context, item driver.Item, want driver.Want) (driver.Attributes, bool, error) {
-	at, ok := s.Attributer()
-	if !ok {
-		return driver.Attributes{}, false, nil
-	}
-	a, err := at.Attributes(ctx, item, want)
-	return a, true, err
+	return engine.From(src), nil
 }
