@@ -69,7 +69,7 @@ func (p *pages) next(ctx context.Context) (page, error) {
 // close ends the reading ahead.
 func (p *pages) close() {
 	p.stop()
-	for range p.ch { //nolint:revive // waits for the reader to end
+	for range p.ch {
 	}
 }
 

@@ -80,7 +80,7 @@ func (p *pool) take(size int64) *permit {
 
 func (p *pool) wake() {
 	for e := p.waiting.Front(); e != nil; e = p.waiting.Front() {
-		w := e.Value.(*waiter) //nolint:errcheck,forcetypeassert // the list holds nothing else
+		w := e.Value.(*waiter)
 		if !p.fits(w.size) {
 			return
 		}

@@ -40,7 +40,6 @@ type runner struct {
 	pool *pool
 	left atomic.Int64 // transfers that the run may still attempt
 	cut  atomic.Bool  // the run stopped at its limit of transfers
-	feed bool         // the pages are a feed's: where the last one ends, the next pass goes on
 	kept string       // what the delete phase has to say
 
 	incomplete atomic.Bool  // noted in the pass
@@ -71,17 +70,27 @@ func (e *Engine) Run(ctx context.Context, org id.Org, s id.Sync, l store.Lease, 
 		Engine: e, org: org, worker: w, lease: l, limits: e.Limits.withDefaults(), folders: map[string]string{},
 		log: e.Log.With("sync", string(s), "organization", string(org)),
 	}
-	if err := r.load(ctx, s); err != nil {
-		return syncing.Run{}, err
-	}
-	if err := r.recover(ctx); err != nil {
-		return syncing.Run{}, err
-	}
-	if err := r.begin(ctx); err != nil {
-		return syncing.Run{}, err
+	for _, prepare := range []func(context.Context) error{func(ctx context.Context) error { return r.load(ctx, s) }, r.recover, r.begin} {
+		if err := prepare(ctx); err != nil {
+			r.putOff(ctx, err)
+			return syncing.Run{}, err
+		}
 	}
 	err := r.work(ctx)
 	return r.finish(ctx, err)
+}
+
+// putOff lets a sync wait whose run could not even begin, so that it is not
+// tried again at once for ever. There is no run to count it by.
+func (r *runner) putOff(ctx context.Context, err error) {
+	if k := errs.KindOf(err); r.sync.ID == "" || k == errs.Conflict || k == errs.Canceled {
+		return
+	}
+	_, updateErr := r.Store.Syncs().Update(ctx, r.org, r.sync.ID, func(s *syncing.Sync) error {
+		s.Stumble(syncing.Failure(err), r.now())
+		return nil
+	})
+	r.log.Warn("no run could begin", "error", err, "put_off", updateErr == nil)
 }
 
 // load reads what the run is about and whether it may start.

@@ -304,7 +304,7 @@ func (h *heads) Less(i, j int) bool {
 	return a.item.ID < b.item.ID || a.item.ID == b.item.ID && a.run < b.run
 }
 func (h *heads) Swap(i, j int) { h.list[i], h.list[j] = h.list[j], h.list[i] }
-func (h *heads) Push(x any)    { h.list = append(h.list, x.(*head)) } //nolint:errcheck,forcetypeassert // only push calls it
+func (h *heads) Push(x any)    { h.list = append(h.list, x.(*head)) }
 func (h *heads) Pop() any {
 	last := h.list[len(h.list)-1]
 	h.list = h.list[:len(h.list)-1]

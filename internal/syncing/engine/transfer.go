@@ -25,6 +25,7 @@ const (
 	shortPause    = 200 * time.Millisecond // before the second try, then five times as long each
 	throttleFirst = time.Second            // where the provider does not say how long, doubling
 	throttleMost  = time.Minute
+	patience      = 2 * time.Minute // longer than that a run doesn't wait
 	copyBuffer    = 128 << 10
 )
 
@@ -194,6 +195,9 @@ func (r *runner) waitThrottle(ctx context.Context, n int, err error) error {
 	if wait <= 0 {
 		wait = min(throttleFirst<<(n-1), throttleMost)
 	}
+	if wait > patience {
+		return err // the sync is put off until then, and its lease with it
+	}
 	return r.sleep(ctx, wait)
 }
 
@@ -289,7 +293,7 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return 
 
 // copy moves bytes until the reader ends.
 func (d *stream) copy(body io.Reader) (n int64, _ error) {
-	b := buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
 	for {
 		got, err := body.Read(*b)

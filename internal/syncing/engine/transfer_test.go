@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/provider/driver"
 	"mooring/internal/provider/providertest"
+	"mooring/internal/sink"
 	"mooring/internal/syncing"
 	"mooring/internal/syncing/engine"
 )
@@ -241,6 +243,35 @@ func TestADestinationThatFailsEndsTheRunNotTheItems(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	w.ok()
+	w.holds(want(f, "a", "big", "z"))
+}
+
+func TestALongThrottleIsNotWaitedFor(t *testing.T) {
+	w, f, _ := single(t, providertest.FlatOptions{})
+	f.Inject(providertest.Fault{Method: providertest.Changes, Times: 1, Action: providertest.Throttle(time.Hour)})
+	before := w.clock()
+	if run, err := w.run(); !errs.Is(err, errs.Throttled) || run.Status != syncing.RunCanceled || w.clock().Sub(before) > time.Minute {
+		t.Errorf("run %s, %v after %v", run.Status, err, w.clock().Sub(before))
+	}
+	if next := w.current().NextSyncAt.Sub(before); next < time.Hour {
+		t.Errorf("the next run is due in %v", next)
+	}
+}
+
+func TestASyncWhoseDestinationCannotBeOpenedIsPutOff(t *testing.T) {
+	w, f, _ := single(t, providertest.FlatOptions{})
+	open := w.engine.Sinks
+	w.engine.Sinks = func(context.Context, bucket.Bucket) (sink.Sink, error) {
+		return nil, errs.New(errs.Unavailable, "sink", "the folder is not mounted")
+	}
+	if _, err := w.run(); !errs.Is(err, errs.Unavailable) {
+		t.Fatal(err)
+	}
+	if s := w.current(); s.LastError == nil || !s.NextSyncAt.After(w.clock()) || s.RunCounter != 0 {
+		t.Errorf("the sync says %v, next %v", s.LastError, s.NextSyncAt)
+	}
+	w.engine.Sinks = open
 	w.ok()
 	w.holds(want(f, "a", "big", "z"))
 }

@@ -215,7 +215,7 @@ func (r *runner) problem(ctx context.Context, o bucket.Object) (string, error) {
 	}
 	defer func() { _ = f.Close() }()
 	h := sha256.New()
-	b := buffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
 	n, err := io.CopyBuffer(h, contextReader{ctx, f}, *b)
 	if err != nil {
