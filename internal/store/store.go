@@ -142,6 +142,9 @@ type Catalogue interface {
 	// ByContent returns, for each hash that a present object of the bucket has,
 	// the id of the one among them that is not itself a duplicate.
 	ByContent(ctx context.Context, org id.Org, b id.Bucket, sha256 []string) (map[string]id.Object, error)
+	// Duplicates returns up to limit present objects of a content that are marked
+	// as duplicates, oldest first.
+	Duplicates(ctx context.Context, org id.Org, b id.Bucket, sha256 string, limit int) ([]bucket.Object, error)
 	// InFolder returns up to limit objects whose Parent is the folder, after an object id.
 	InFolder(ctx context.Context, org id.Org, b id.Bucket, c id.Connection, parent string, after id.Object, limit int) ([]bucket.Object, error)
 	// Unseen returns up to limit present entries of a sync whose SeenPass is not pass, after a source id.

@@ -47,6 +47,7 @@ type Record struct {
 	Place   []Placement     `bson:"place,omitempty"`
 	Put     []bucket.Object `bson:"put,omitempty"`     // upserted by id
 	Remove  []Removal       `bson:"remove,omitempty"`  // catalogue rows and files that go
+	Promote []Promotion     `bson:"promote,omitempty"` // duplicates that are the first of their content now
 	Freed   []key.Key       `bson:"freed,omitempty"`   // reservations of names that are no longer used
 	Seen    []id.Object     `bson:"seen,omitempty"`    // unordered enumerations: met and unchanged
 	Absent  []Absence       `bson:"absent,omitempty"`  // noted, judged later
@@ -76,6 +77,13 @@ type Removal struct {
 	Object id.Object `bson:"object"`
 	Name   string    `bson:"name"`
 	Row    bool      `bson:"row"`
+}
+
+// Promotion makes a duplicate the first object of its content, if it still has
+// it when the record is applied: the object may belong to another sync.
+type Promotion struct {
+	Object id.Object `bson:"object"`
+	SHA256 string    `bson:"sha256"`
 }
 
 // Absence is a catalogued item that an enumeration did not meet.

@@ -11,6 +11,7 @@ import (
 	"mooring/internal/audit"
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
+	"mooring/internal/event"
 	"mooring/internal/id"
 	"mooring/internal/sink"
 	"mooring/internal/store"
@@ -232,6 +233,10 @@ func (s *Service) DeleteObject(ctx context.Context, org id.Org, actor audit.Acto
 	if err := part.Remove(ctx, obj.Name); err != nil {
 		return err
 	}
+	heir, err := s.inherit(ctx, org, b, obj)
+	if err != nil {
+		return err
+	}
 	stats, err := s.Store.Catalogue().Stats(ctx, org, b.ID)
 	if err != nil {
 		return err
@@ -240,7 +245,30 @@ func (s *Service) DeleteObject(ctx context.Context, org id.Org, actor audit.Acto
 		stats.LastAt = b.Stats.LastAt
 		b.Stats, b.UpdatedAt = stats, now
 		b.Outbox.Note(now, actor, audit.BucketUpdated, audit.Bucket, string(b.ID), true, map[string]any{"object_deleted": string(o)})
+		b.Outbox.Raise(now, event.ObjectsChanged, string(b.ID), map[string]any{
+			"bucket_id": string(b.ID), "created_count": 0, "updated_count": len(heir), "deleted_count": 1,
+			"created": []any{}, "updated": heir, "deleted": []any{string(o)},
+		})
 		return nil
 	})
 	return err
+}
+
+// inherit makes a duplicate of a deleted object the first of its content, as
+// the engine does when an original changes or goes, and returns its id, if any.
+func (s *Service) inherit(ctx context.Context, org id.Org, b bucket.Bucket, gone bucket.Object) ([]any, error) {
+	if gone.DuplicateOf != "" || gone.SHA256 == "" {
+		return []any{}, nil
+	}
+	list, err := s.Store.Catalogue().Duplicates(ctx, org, b.ID, gone.SHA256, 1)
+	if err != nil || len(list) == 0 {
+		return []any{}, err
+	}
+	_, err = s.Store.Catalogue().Update(ctx, org, b.ID, list[0].ID, func(o *bucket.Object) error {
+		if o.State == bucket.Present && o.SHA256 == gone.SHA256 {
+			o.DuplicateOf = ""
+		}
+		return nil
+	})
+	return []any{string(list[0].ID)}, err
 }

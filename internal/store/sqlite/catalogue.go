@@ -175,6 +175,20 @@ func (c catalogue) ByContent(ctx context.Context, org id.Org, b id.Bucket, sums 
 	return out, nil
 }
 
+// Duplicates implements store.Catalogue.
+func (c catalogue) Duplicates(ctx context.Context, org id.Org, b id.Bucket, sum string, limit int) ([]bucket.Object, error) {
+	const op = "store.catalogue.duplicates"
+	if err := checkLimit(op, limit); err != nil {
+		return nil, err
+	}
+	at, known, err := c.s.findAtom(ctx, org, string(b))
+	raw := rawSum(sum)
+	if err != nil || !known || raw == nil {
+		return nil, err
+	}
+	return c.objects(ctx, op, " INDEXED BY objects_content WHERE bucket = ? AND substr(sha, 1, 8) = substr(?, 1, 8) AND original = 0 AND present = 1 AND sha = ? ORDER BY n LIMIT ?", at, raw, raw, limit)
+}
+
 // rawSum is the column of a hash: its bytes, or nil when there is none.
 func rawSum(s string) []byte {
 	if s == "" {

@@ -27,6 +27,7 @@ func catalogueTests() []subtest {
 		{"UpsertMany", testUpsertMany},
 		{"ScanEntries", testScanEntries},
 		{"ByContent", testByContent},
+		{"Duplicates", testDuplicates},
 		{"InFolder", testInFolder},
 		{"Unseen", testUnseen},
 		{"Remove", testRemove},
@@ -164,6 +165,24 @@ func testByContent(t *testing.T, h Harness) {
 	first.State = bucket.Tombstoned
 	upsert(t, h, org, first)
 	same(t, "ByContent when the first went", ok(h.Store.Catalogue().ByContent(t.Context(), org, bktA, []string{first.SHA256}))(t), map[string]id.Object{})
+}
+
+func testDuplicates(t *testing.T, h Harness) {
+	org := id.NewOrg()
+	first, second, third, gone, other := simple(org, "a", 1), simple(org, "b", 1), simple(org, "c", 1), simple(org, "d", 1), simple(org, "e", 2)
+	second.DuplicateOf, third.DuplicateOf, gone.DuplicateOf, other.DuplicateOf = string(first.ID), string(first.ID), string(first.ID), "obj_x"
+	gone.State = bucket.Tombstoned
+	upsert(t, h, org, first, second)
+	upsert(t, h, org, third, gone, other)
+	find := func(sum string, limit int) (ids []id.Object) {
+		for _, o := range ok(h.Store.Catalogue().Duplicates(t.Context(), org, bktA, sum, limit))(t) {
+			ids = append(ids, o.ID)
+		}
+		return ids
+	}
+	same(t, "Duplicates", find(first.SHA256, 10), []id.Object{second.ID, third.ID})
+	same(t, "one of them", find(first.SHA256, 1), []id.Object{second.ID})
+	same(t, "of no content", find("", 10), []id.Object(nil))
 }
 
 func testInFolder(t *testing.T, h Harness) {

@@ -214,6 +214,9 @@ func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error 
 		}
 		r.step(StepCatalogue)
 	}
+	if err := r.applyPromotions(ctx, rec); err != nil {
+		return err
+	}
 	if len(rec.Seen) > 0 {
 		if err := cat.MarkSeen(ctx, r.org, rec.Bucket, rec.Pass, rec.Seen); err != nil {
 			return err

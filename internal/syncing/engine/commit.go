@@ -68,6 +68,7 @@ type draft struct {
 	news    news
 	objects map[id.Object]bucket.Object // as they are
 	content map[string]id.Object        // who has a content already
+	heirs   heirs
 }
 
 func (r *runner) newDraft(sh *shard, works []*work) *draft {
@@ -106,6 +107,9 @@ func (d *draft) fill(ctx context.Context, works []*work) error {
 			d.rec.Settled = append(d.rec.Settled, w.object)
 		}
 	}
+	if err := d.inherit(ctx); err != nil {
+		return err
+	}
 	d.rec.Events = d.news.event(d.runner, d.rec.At)
 	return nil
 }
@@ -122,6 +126,7 @@ func (d *draft) read(ctx context.Context, works []*work) error {
 			sums = append(sums, w.got.sha256)
 		}
 	}
+	d.content = map[string]id.Object{}
 	var err error
 	if len(ids) > 0 {
 		if d.objects, err = d.Store.Catalogue().Lookup(ctx, d.org, d.bucket.ID, ids); err != nil {
@@ -154,6 +159,9 @@ func (d *draft) transfer(w *work, n naming) {
 	present := known && old.State == bucket.Present
 	if present && old.SourcePath != w.path {
 		d.rec.Ledger.Moved++
+	}
+	if known {
+		d.leaves(old, w.got.sha256)
 	}
 	o := d.object(w, old, n)
 	o.Size, o.SHA256, o.Verdict, o.DuplicateOf, o.Version = w.got.size, w.got.sha256, w.got.verdict, "", w.item.Version
@@ -284,6 +292,7 @@ func (d *draft) delete(w *work) {
 		return
 	}
 	d.rec.Ledger.Deleted++
+	d.leaves(o, "")
 	row := d.sync.OnDelete == syncing.Delete
 	d.rec.Remove = append(d.rec.Remove, syncing.Removal{Object: o.ID, Name: o.Name, Row: row})
 	if row {
