@@ -41,7 +41,7 @@ type collection[T any, ID ~string] struct {
 	// overlay is a column that is written on its own and wins over the
 	// document, which merge tells about it; "" when there is none.
 	overlay string
-	merge   func(*T, int64)
+	merge   func(*T, sql.NullInt64)
 
 	selecting, inserting, updating string
 }
@@ -132,8 +132,8 @@ func (c *collection[T, ID]) scan(r *sql.Rows) (v T, err error) {
 	if err := doc.Decode(b, &v); err != nil {
 		return v, err
 	}
-	if overlay.Valid {
-		c.merge(&v, overlay.Int64)
+	if c.merge != nil {
+		c.merge(&v, overlay)
 	}
 	return v, nil
 }

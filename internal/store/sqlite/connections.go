@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"sync"
 	"time"
 
@@ -28,9 +29,13 @@ func newConnections(s *Store) connections {
 			{"next_check", func(d *connection.Connection) any { return millis(d.NextCheckAt) }},
 		},
 		overlay: "last_used",
-		merge: func(d *connection.Connection, ms int64) {
-			if t := time.UnixMilli(ms).UTC(); d.LastUsedAt == nil || d.LastUsedAt.Before(t) {
-				d.LastUsedAt = &t
+		merge: func(d *connection.Connection, ms sql.NullInt64) {
+			used := s.touch.of(d.ID)
+			if ms.Valid && time.UnixMilli(ms.Int64).After(used) {
+				used = time.UnixMilli(ms.Int64)
+			}
+			if used = cut(used); !used.IsZero() && (d.LastUsedAt == nil || d.LastUsedAt.Before(used)) {
+				d.LastUsedAt = &used
 			}
 		},
 	})}
@@ -115,6 +120,13 @@ func (t *touches) note(c id.Connection, org id.Org, at time.Time) bool {
 	}
 	t.used[c] = touched{org, at}
 	return true
+}
+
+// of is when a connection that is held was last used; zero when it is not.
+func (t *touches) of(c id.Connection) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.used[c].at
 }
 
 func (t *touches) add(c id.Connection, org id.Org, at time.Time) {
