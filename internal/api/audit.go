@@ -18,7 +18,7 @@ func auditRoutes() []route {
 		op(http.MethodGet, auditPath+"/logs", "list_audit_logs_organizations", "Read the audit trail, newest first", access.Admin, (*call).listAudit),
 		op(http.MethodGet, auditPath+"/logs/{audit_id}", "get_audit_log_organizations", "Show an entry", access.Admin, (*call).getAudit),
 		op(http.MethodGet, auditPath+"/settings", "get_audit_settings_organizations", "What is audited", access.Admin, (*call).getAuditSettings),
-		op(http.MethodPatch, auditPath+"/settings", "update_audit_settings_organizations", "Decide what is audited", access.Admin, (*call).updateAuditSettings),
+		op(http.MethodPatch, auditPath+"/settings", "update_audit_settings_organizations", "Decide what is audited", access.Admin, (*call).updateAuditSettings, optionalBody),
 	)
 }
 

@@ -45,6 +45,9 @@ func TestNoAnswerHoldsASecret(t *testing.T) {
 			w.abuse(s.Provider, s.Provider+" "+k.Type, doc, creds)
 		}
 	}
+	if w.abused < 5 {
+		t.Errorf("only %d kinds of credentials were taken", w.abused)
+	}
 	if len(canaries) < 12 {
 		t.Errorf("only %d sensitive fields are known", len(canaries))
 	}
@@ -71,6 +74,7 @@ func (w *world) abuse(provider, name string, doc, creds object) {
 	made := w.send(w.admin, "POST", connections, object{"name": name, "provider_type": provider, "provider_config": doc, "test_before_save": false})
 	one := connections + "/" + url.PathEscape(name)
 	if made.status == 200 {
+		w.abused++
 		w.as(200, "GET", one, nil)
 		w.send(w.admin, "PATCH", one, object{"provider_config": doc, "name": name})
 		w.send(w.admin, "POST", one+"/test", nil)

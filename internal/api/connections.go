@@ -23,7 +23,7 @@ func connectionRoutes() []route {
 		op(http.MethodPost, connectionsPath, "create_storage_connection_organizations", "Connect a storage", access.Admin, (*call).createConnection, creates),
 		op(http.MethodPost, connectionsPath+"/list", "list_storage_connections_organizations", "List connections, newest first", access.Read, (*call).listConnections, optionalBody),
 		op(http.MethodGet, connectionPath, "get_storage_connection_organizations", "Show a connection, by id or name", access.Read, (*call).getConnection),
-		op(http.MethodPatch, connectionPath, "update_storage_connection_organizations", "Change a connection; status=ARCHIVED needs the permission delete", access.Write, (*call).updateConnection, creates),
+		op(http.MethodPatch, connectionPath, "update_storage_connection_organizations", "Change a connection; status=ARCHIVED needs the permission delete", access.Write, (*call).updateConnection, creates, optionalBody),
 		op(http.MethodDelete, connectionPath, "delete_storage_connection_organizations", "Archive a connection for good and destroy its credentials", access.Delete, (*call).archiveConnection),
 		op(http.MethodPost, connectionPath+"/test", "test_storage_connection_organizations", "Prove that a connection works now", access.Write, (*call).testConnection),
 		op(http.MethodGet, connectionPath+"/folders", "list_google_drive_folders_organizations_connections", "List the folders directly below a path", access.Read, (*call).listFolders),

@@ -13,11 +13,14 @@ import (
 	"mooring/internal/syncing"
 )
 
+// readTimeout is the server's, for requests: streams last longer.
+const readTimeout = time.Second
+
 // stream opens a run's events over a real connection.
 func (w *world) stream(key, b, sy, run string, timeout time.Duration) (events chan syncing.RunStatus, end chan error) {
 	w.t.Helper()
 	srv := httptest.NewUnstartedServer(w.handler)
-	srv.Config.ReadTimeout = 50 * time.Millisecond // shorter than the stream: it must not end it
+	srv.Config.ReadTimeout = readTimeout
 	srv.Start()
 	w.t.Cleanup(srv.Close)
 	ctx, cancel := context.WithTimeout(w.t.Context(), timeout)
@@ -27,7 +30,7 @@ func (w *world) stream(key, b, sy, run string, timeout time.Duration) (events ch
 		w.t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+key)
-	res, err := http.DefaultClient.Do(r)
+	res, err := srv.Client().Do(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -64,7 +67,7 @@ func TestEventsGoOnUntilTheRunHasEnded(t *testing.T) {
 	run := w.begin(b, sy, syncing.Ledger{Discovered: 5, Synced: 5})
 	events, end := w.stream(w.admin, b, sy, run, time.Minute)
 	began := time.Now()
-	for time.Since(began) < 120*time.Millisecond { // beyond the server's read timeout
+	for time.Since(began) < readTimeout*5/4 { // which must not end the stream
 		if s, ok := <-events; !ok || s != syncing.RunInProgress {
 			t.Fatalf("an event says %q (open %v)", s, ok)
 		}

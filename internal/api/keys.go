@@ -16,7 +16,7 @@ func keyRoutes() []route {
 	return tagged("API keys",
 		op(http.MethodPost, keysPath, "create_key_organizations_users_email", "Make a key for a user; it is shown this once", access.Admin, (*call).createKey),
 		op(http.MethodGet, keysPath, "list_keys_organizations_users_email", "List a user's keys", access.Admin, (*call).listKeys),
-		op(http.MethodPatch, keyPath, "update_key_organizations_users_email_name", "Change a key", access.Admin, (*call).updateKey),
+		op(http.MethodPatch, keyPath, "update_key_organizations_users_email_name", "Change a key", access.Admin, (*call).updateKey, optionalBody),
 		op(http.MethodDelete, keyPath, "delete_key_organizations_users_email_name", "End a key at once", access.Admin, (*call).revokeKey),
 		op(http.MethodPost, keyPath+"/rotate", "rotate_key_organizations_users_email_name", "Replace a key; the old one stops working", access.Admin, (*call).rotateKey),
 	)

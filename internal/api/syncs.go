@@ -24,7 +24,7 @@ func syncRoutes() []route {
 		op(http.MethodPost, syncsPath, "create_sync_configuration_buckets", "Make a sync; it starts at once", access.Write, (*call).createSync, inNamespace, creates),
 		op(http.MethodPost, syncsPath+"/list", "list_sync_configurations_buckets", "List a bucket's syncs, newest first", access.Read, (*call).listSyncs, inNamespace, optionalBody),
 		op(http.MethodGet, syncPath, "get_sync_configuration_buckets_id_config", "Show a sync", access.Read, (*call).getSync, inNamespace),
-		op(http.MethodPatch, syncPath, "update_sync_configuration_buckets_id_config", "Change a sync; it takes effect with the next run", access.Write, (*call).updateSync, inNamespace, creates),
+		op(http.MethodPatch, syncPath, "update_sync_configuration_buckets_id_config", "Change a sync; it takes effect with the next run", access.Write, (*call).updateSync, inNamespace, creates, optionalBody),
 		op(http.MethodDelete, syncPath, "delete_sync_configuration_buckets_id_config", "End a sync; what it brought stays in the bucket", access.Delete, (*call).deleteSync, inNamespace),
 		op(http.MethodPost, syncPath+"/pause", "pause_sync_configuration_buckets_id_config", "Let a run under way finish and start no new one", access.Write, (*call).pauseSync, inNamespace, optionalBody),
 		op(http.MethodPost, syncPath+"/resume", "resume_sync_configuration_buckets_id_config", "Go on where it stopped", access.Write, (*call).resumeSync, inNamespace),

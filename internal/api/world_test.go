@@ -52,6 +52,7 @@ type world struct {
 	org     accessservice.Founded
 	admin   string // the organization's admin key
 	bodies  [][]byte
+	abused  int // kinds of credentials that the canary test stored
 }
 
 type lockedBuffer struct {
