@@ -5,7 +5,7 @@ FUZZTIME ?= 10s
 BENCH   ?= .
 VERSITYGW ?= $(CURDIR)/$(TOOLS)/versitygw
 
-.PHONY: build test race lint interop fuzz bench demo serve mongo browser clean
+.PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser clean
 .DEFAULT_GOAL := build
 
 build:
@@ -25,7 +25,7 @@ serve:
 
 lint:
 	tools/install golangci-lint
-	$(TOOLS)/golangci-lint run ./...
+	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 
 # A real S3 server that is not ours.
 interop:
@@ -35,7 +35,12 @@ interop:
 fuzz:
 	tools/fuzz $(FUZZTIME)
 
+# Beside s5cmd and rclone, in one run; writes docs/benchmarks.md.
 bench:
+	tools/install versitygw s5cmd rclone
+	go run ./test/bench -o docs/benchmarks.md $(BENCHFLAGS)
+
+microbench:
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 mongo:
