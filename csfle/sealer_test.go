@@ -302,7 +302,7 @@ func TestRacingCreatorsConverge(t *testing.T) {
 
 func TestDestroyOrg(t *testing.T) {
 	s, b, sealed := sealedSample(t)
-	neighbour := id.Org(orgA + "a") // its keys sort beside ours
+	neighbour := orgA + "a" // its keys sort beside ours
 	must(s.EnsureKey(t.Context(), neighbour, 1))(t)
 	var want []KeyID
 	for n := 1; n <= 130; n++ { // more than a page

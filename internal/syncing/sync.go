@@ -72,26 +72,25 @@ type Sync struct {
 	MaxDeletePercent int          `bson:"max_delete_percent"` // 0..100 of the objects known
 	MaxObjectsPerRun int64        `bson:"max_objects_per_run"`
 
-	Status       Status     `bson:"status"`
-	Paused       bool       `bson:"paused"`
-	PauseReason  string     `bson:"pause_reason,omitempty"`
-	PausedAt     *time.Time `bson:"paused_at,omitempty"`
-	PausedBy     string     `bson:"paused_by_user_id,omitempty"`
-	LastError    *string    `bson:"last_error"`
-	Failures     int        `bson:"consecutive_failures"`
-	LastSyncAt   *time.Time `bson:"last_sync_at,omitempty"` // end of the last good run
-	NextSyncAt   *time.Time `bson:"next_sync_at,omitempty"` // nil: not due by itself; the index of the due queue
-	Triggered    int64      `bson:"triggered"`              // grows with each trigger
-	TriggerDone  int64      `bson:"trigger_done"`           // the Triggered that the last started run has seen
-	RunCounter   int64      `bson:"sync_run_counter"`
-	PassCounter  int64      `bson:"pass_counter,omitempty"`
-	CurrentRun   id.Run     `bson:"current_sync_run_id,omitempty"` // running or latest
-	CurrentPass  id.Pass    `bson:"current_pass,omitempty"`        // empty between passes
-	FeedCursor   []byte     `bson:"feed_cursor,omitempty"`         // for feeds: where the next pass goes on; nil: enumerate
-	Unordered    bool       `bson:"unordered,omitempty"`           // the source broke its promise of order: sort on disk
-	HeldPass     id.Pass    `bson:"held_pass,omitempty"`           // of a feed: its absences were suspect and are judged again with the next pass
-	VerifyWanted int64      `bson:"verify_wanted,omitempty"`
-	Absent       int64      `bson:"absent,omitempty"` // policy ignore: objects kept though gone at the source, as of the last pass
+	Status      Status     `bson:"status"`
+	Paused      bool       `bson:"paused"`
+	PauseReason string     `bson:"pause_reason,omitempty"`
+	PausedAt    *time.Time `bson:"paused_at,omitempty"`
+	PausedBy    string     `bson:"paused_by_user_id,omitempty"`
+	LastError   *string    `bson:"last_error"`
+	Failures    int        `bson:"consecutive_failures"`
+	LastSyncAt  *time.Time `bson:"last_sync_at,omitempty"` // end of the last good run
+	NextSyncAt  *time.Time `bson:"next_sync_at,omitempty"` // nil: not due by itself; the index of the due queue
+	Triggered   int64      `bson:"triggered"`              // grows with each trigger
+	TriggerDone int64      `bson:"trigger_done"`           // the Triggered that the last started run has seen
+	RunCounter  int64      `bson:"sync_run_counter"`
+	PassCounter int64      `bson:"pass_counter,omitempty"`
+	CurrentRun  id.Run     `bson:"current_sync_run_id,omitempty"` // running or latest
+	CurrentPass id.Pass    `bson:"current_pass,omitempty"`        // empty between passes
+	FeedCursor  []byte     `bson:"feed_cursor,omitempty"`         // for feeds: where the next pass goes on; nil: enumerate
+	Unordered   bool       `bson:"unordered,omitempty"`           // the source broke its promise of order: sort on disk
+	HeldPass    id.Pass    `bson:"held_pass,omitempty"`           // of a feed: its absences were suspect and are judged again with the next pass
+	Absent      int64      `bson:"absent,omitempty"`              // policy ignore: objects kept though gone at the source, as of the last pass
 
 	Totals     Ledger `bson:"totals"`      // lifetime, of closed runs
 	TotalBytes int64  `bson:"total_bytes"` // transferred, lifetime, of closed runs

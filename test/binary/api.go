@@ -65,7 +65,7 @@ func (a API) Do(ctx context.Context, method, path string, body any) (Answer, err
 	if err != nil {
 		return Answer{}, err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	out := Answer{Status: res.StatusCode, Header: res.Header}
 	if out.Raw, err = io.ReadAll(res.Body); err != nil {
 		return out, err

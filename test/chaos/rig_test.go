@@ -84,7 +84,7 @@ func (s *setup) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // closed again with its error below
+	defer st.Close()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	s.IDs = ids{id.NewOrg(), id.NewConnection(), id.NewBucket(), id.NewSync()}
 	c := connection.Connection{
@@ -134,7 +134,7 @@ func (s setup) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer st.Close() //nolint:errcheck // every write that returned is durable
+	defer st.Close()
 	open, err := s.sinks()
 	if err != nil {
 		return err

@@ -129,7 +129,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 	s.Seen = out.add
 	canaries := []canary{
 		newCanary("secret_access_key", key.Secret), newCanary("session_token", key.SessionToken), newCanary("the rotated secret_access_key", next.Secret),
-		newCanary("a refused secret_access_key", wrong.Secret), newCanary("a refused session_token", wrong.SessionToken), newCanary("the admin key", s.API.Key),
+		newCanary("a refused secret_access_key", wrong.Secret), newCanary("a refused session_token", wrong.SessionToken), newCanary("the admin key", s.Key),
 	}
 	record := func(r binary.Result) { out.add([]byte(r.Stdout + r.Stderr)) }
 

@@ -157,7 +157,7 @@ func TestExitCodes(t *testing.T) {
 		if c.code != 0 && r.Stdout != "" {
 			t.Errorf("mooring %s fails and prints %q to standard output", strings.Join(c.args, " "), r.Stdout)
 		}
-		for _, secret := range []string{from.Secret, wrong.Secret, weak, s.API.Key} {
+		for _, secret := range []string{from.Secret, wrong.Secret, weak, s.Key} {
 			if strings.Contains(r.Stdout+r.Stderr, secret) {
 				t.Errorf("mooring %s prints a secret", strings.Join(c.args, " "))
 			}

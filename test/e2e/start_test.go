@@ -42,7 +42,7 @@ func TestFirstStartMakesPrivateKeys(t *testing.T) {
 	}
 	s.expect(http.StatusOK, http.MethodPost, "/v1/organizations/connections/list", nil)
 	s.as("").expect(http.StatusUnauthorized, http.MethodPost, "/v1/organizations/connections/list", nil)
-	s.as(s.API.Key[:len(s.API.Key)-1]+"_").expect(http.StatusUnauthorized, http.MethodPost, "/v1/organizations/connections/list", nil)
+	s.as(s.Key[:len(s.Key)-1]+"_").expect(http.StatusUnauthorized, http.MethodPost, "/v1/organizations/connections/list", nil)
 }
 
 func TestRestartKeepsEverything(t *testing.T) {
@@ -165,7 +165,7 @@ func TestOperatorCommands(t *testing.T) {
 	}
 	running := create("running")
 	list(running, http.StatusOK)
-	old, org := s.API.Key, defaultOrg(t, s)
+	old, org := s.Key, defaultOrg(t, s)
 	reset := func() {
 		t.Helper()
 		if r := s.cli("", "key", "reset-admin", org); r.Code != 0 {
@@ -182,7 +182,7 @@ func TestOperatorCommands(t *testing.T) {
 	reset()
 	again := StartAt(t, s.Dir)
 	list(again, http.StatusOK)
-	list(again.as(stopped.API.Key), http.StatusOK)
-	list(again.as(running.API.Key), http.StatusOK)
+	list(again.as(stopped.Key), http.StatusOK)
+	list(again.as(running.Key), http.StatusOK)
 	list(again.as(fresh), http.StatusUnauthorized)
 }

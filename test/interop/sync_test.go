@@ -33,7 +33,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(dir)
 	if mooring, err = binary.Build(context.Background(), dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -205,7 +205,7 @@ func (w *world) onDisk() map[string]file {
 		if err != nil {
 			return err
 		}
-		defer in.Close() //nolint:errcheck // read only
+		defer in.Close()
 		h := sha256.New()
 		n, err := io.Copy(h, in)
 		rel, _ := filepath.Rel(root, path)

@@ -143,7 +143,7 @@ func uploadFile(ctx context.Context, c *s3.Client, bucket, key, path string) (fi
 	if err != nil {
 		return file{}, err
 	}
-	defer in.Close() //nolint:errcheck // read only
+	defer in.Close()
 	h := sha256.New()
 	n, err := io.Copy(h, in)
 	if err == nil {

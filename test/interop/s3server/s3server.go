@@ -145,7 +145,7 @@ func (s *Server) Requests(operation string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	if _, err := f.Seek(s.logged, io.SeekStart); err != nil {
 		return 0, err
 	}
