@@ -18,41 +18,37 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "serve", Short: "Serve the API and work on what is due", Args: cobra.NoArgs}
-	settings := config.Flags(cmd.Flags())
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := settings.Validate(); err != nil {
-			return err
-		}
-		app, err := openApp(cmd.Context(), settings, logger(cmd, settings))
-		if err != nil {
-			return err
-		}
-		defer app.close()
-		return app.serve(cmd.Context(), func(url string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\nadmin key: %s\n", url, filepath.Join(settings.DataDir, adminKey))
+	return processCommand("serve", "Serve the API and work on what is due", func(cmd *cobra.Command, a *app) error {
+		return a.serve(cmd.Context(), func(url string) {
+			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\nadmin key: %s\n", url, filepath.Join(a.settings.DataDir, adminKey))
 		})
-	}
-	return cmd
+	})
 }
 
 func workerCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "worker", Short: "Work on what is due, without serving the API", Args: cobra.NoArgs}
+	return processCommand("worker", "Work on what is due, without serving the API", func(cmd *cobra.Command, a *app) error {
+		if err := a.serveSocket(cmd.Context()); err != nil {
+			return err
+		}
+		a.work(cmd.Context())
+		return nil
+	})
+}
+
+// processCommand is a command that runs on a data directory until it is stopped.
+func processCommand(use, short string, run func(*cobra.Command, *app) error) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
 	settings := config.Flags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := settings.Validate(); err != nil {
 			return err
 		}
-		app, err := openApp(cmd.Context(), settings, logger(cmd, settings))
+		a, err := openApp(cmd.Context(), settings, logger(cmd, settings))
 		if err != nil {
 			return err
 		}
-		defer app.close()
-		if err := app.serveSocket(cmd.Context()); err != nil {
-			return err
-		}
-		app.work(cmd.Context())
-		return nil
+		defer a.close()
+		return run(cmd, a)
 	}
 	return cmd
 }
