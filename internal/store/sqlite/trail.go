@@ -31,18 +31,25 @@ func nextSequence(t *tx, org id.Org, name string) (n int64, err error) {
 	return n, err
 }
 
+// admit numbers a row of a table unless it is there already.
+func admit(t *tx, org id.Org, table, row string) (n int64, fresh bool, err error) {
+	var one int
+	known, err := t.row("SELECT 1 FROM "+table+" WHERE org = ? AND id = ?", []any{string(org), row}, &one)
+	if err != nil || known {
+		return 0, false, err
+	}
+	n, err = nextSequence(t, org, table)
+	return n, err == nil, err
+}
+
 func appendAudit(t *tx, org id.Org, entries []audit.Entry) error {
 	for _, e := range entries {
-		var one int
-		if found, err := t.row("SELECT 1 FROM audit WHERE org = ? AND id = ?", []any{string(org), string(e.ID)}, &one); err != nil || found {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		n, err := nextSequence(t, org, "audit")
+		n, fresh, err := admit(t, org, "audit", string(e.ID))
 		if err != nil {
 			return err
+		}
+		if !fresh {
+			continue
 		}
 		e.Org, e.Sequence = org, n
 		b, err := doc.Encode(e)
@@ -59,16 +66,12 @@ func appendAudit(t *tx, org id.Org, entries []audit.Entry) error {
 
 func appendEvents(t *tx, org id.Org, events []event.Event) error {
 	for _, e := range events {
-		var one int
-		if found, err := t.row("SELECT 1 FROM events WHERE org = ? AND id = ?", []any{string(org), string(e.ID)}, &one); err != nil || found {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		n, err := nextSequence(t, org, "events")
+		n, fresh, err := admit(t, org, "events", string(e.ID))
 		if err != nil {
 			return err
+		}
+		if !fresh {
+			continue
 		}
 		e.Org, e.Sequence = org, n
 		b, err := doc.Encode(e)
