@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"mooring/internal/bucket"
-	"mooring/internal/event"
+	"mooring/internal/id"
 	"mooring/internal/sink"
 	"mooring/internal/store"
 	"mooring/internal/store/sqlite"
@@ -182,13 +182,16 @@ func (a *audit) ledgers(processed, deleted int64) {
 		s.Totals.Bytes != sum.Bytes || s.TotalBytes != sum.Bytes {
 		a.t.Errorf("the sync's totals are not the sum of its runs:\n%v, %d bytes\n%v, %d bytes", s.Totals, s.TotalBytes, sum, sum.Bytes)
 	}
-	a.events(s.Totals)
 }
 
-// events checks that what happened was told once.
-func (a *audit) events(l syncing.Ledger) {
+// events checks that what happened was told, and once.
+func (a *audit) events(src *storage) {
 	a.t.Helper()
-	var told, gone int64
+	keys := map[string]string{}
+	for t := range src.told {
+		keys[string(id.ObjectOf(a.s.IDs.Bucket, a.s.IDs.Conn, sourceBucket+"/"+t.key))] = t.key
+	}
+	got := map[telling]int{}
 	for after := int64(0); ; {
 		list, err := a.st.Events().List(a.ctx, a.s.IDs.Org, after, 1000)
 		if err != nil {
@@ -196,30 +199,29 @@ func (a *audit) events(l syncing.Ledger) {
 		}
 		for _, e := range list {
 			after = e.Sequence
-			if e.Type == event.ObjectsChanged {
-				told += count(e.Data["created_count"]) + count(e.Data["updated_count"])
-				gone += count(e.Data["deleted_count"])
+			for _, kind := range []string{"created", "updated", "deleted"} {
+				ids, _ := e.Data[kind].([]any)
+				for _, o := range ids {
+					object, _ := o.(string)
+					got[telling{kind, keys[object]}]++
+				}
 			}
 		}
 		if len(list) == 0 {
 			break
 		}
 	}
-	if told != l.Synced || gone != l.Deleted {
-		a.t.Errorf("events tell of %d objects and %d deletions, the ledger of %d and %d", told, gone, l.Synced, l.Deleted)
+	for t, n := range src.told {
+		if got[t] != n && !src.shared[t.key] {
+			a.t.Errorf("events tell %d times that %q was %s, want %d", got[t], t.key, t.kind, n)
+		}
+		delete(got, t)
 	}
-}
-
-func count(v any) int64 {
-	switch n := v.(type) {
-	case int:
-		return int64(n)
-	case int32:
-		return int64(n)
-	case int64:
-		return n
+	for t, n := range got {
+		if !src.shared[t.key] {
+			a.t.Errorf("events tell %d times that %q was %s: it was not", n, t.key, t.kind)
+		}
 	}
-	return -1 << 40
 }
 
 // tidy checks that nothing waits: no record, nothing staged, no dead letter.

@@ -200,6 +200,7 @@ func checkAll(t *testing.T, s setup, src *storage, processed, deleted int64) {
 	defer a.close()
 	a.content(src)
 	a.ledgers(processed, deleted)
+	a.events(src)
 	a.tidy()
 }
 

@@ -17,8 +17,12 @@ import (
 type storage struct {
 	*s3.Server
 	objects map[string][]byte // that a sync brings, by key
-	others  map[string]string // that it does not, with the outcome that they have
+	told    map[telling]int   // what events must say of them
+	shared  map[string]bool   // keys whose content others have too: which of them is told of depends on the order
 }
+
+// telling is one thing that events say of one object.
+type telling struct{ kind, key string }
 
 // oddKeys are what a folder or a protocol might stumble over.
 var oddKeys = []string{
@@ -35,7 +39,7 @@ func newStorage(t *testing.T, rng *rand.Rand) *storage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	s := &storage{Server: server, objects: map[string][]byte{}, others: map[string]string{}}
+	s := &storage{Server: server, objects: map[string][]byte{}, told: map[telling]int{}, shared: map[string]bool{}}
 	if err := s.CreateBucket(sourceBucket); err != nil {
 		t.Fatal(err)
 	}
@@ -47,12 +51,14 @@ func newStorage(t *testing.T, rng *rand.Rand) *storage {
 	}
 	same := content(rng, 700)
 	for _, k := range []string{"copies/1", "copies/2", "z-copy"} {
-		s.put(t, k, same, s3.PutOptions{})
+		s.share(t, k, same)
 	}
-	s.put(t, "empty/1", nil, s3.PutOptions{})
-	s.put(t, "empty/2", nil, s3.PutOptions{})
+	s.share(t, "empty/1", nil)
+	s.share(t, "empty/2", nil)
 	s.put(t, "parts", content(rng, 40_000), s3.PutOptions{PartSize: 8192, Checksum: s3.CRC64NVME})
-	s.refuse(t, "glacier", "skipped", s3.PutOptions{StorageClass: "GLACIER"})
+	if err := s.Put(sourceBucket, "glacier", []byte("out of reach"), s3.PutOptions{StorageClass: "GLACIER"}); err != nil { // skipped
+		t.Fatal(err)
+	}
 	return s
 }
 
@@ -70,16 +76,19 @@ func (s *storage) put(t *testing.T, key string, data []byte, o s3.PutOptions) {
 	if err := s.Put(sourceBucket, key, data, o); err != nil {
 		t.Fatal(err)
 	}
+	kind := "created"
+	if _, known := s.objects[key]; known {
+		kind = "updated"
+	}
+	s.told[telling{kind, key}]++
 	s.objects[key] = data
 }
 
-// refuse puts an object that can't be read.
-func (s *storage) refuse(t *testing.T, key, outcome string, o s3.PutOptions) {
+// share puts an object whose content others have too.
+func (s *storage) share(t *testing.T, key string, data []byte) {
 	t.Helper()
-	if err := s.Put(sourceBucket, key, []byte("out of reach"), o); err != nil {
-		t.Fatal(err)
-	}
-	s.others[key] = outcome
+	s.put(t, key, data, s3.PutOptions{})
+	s.shared[key] = true
 }
 
 // change is what happens to the source between two passes. It returns how many
@@ -93,13 +102,14 @@ func (s *storage) change(t *testing.T, rng *rand.Rand) (news, gone int) {
 			t.Fatal(err)
 		}
 		delete(s.objects, k)
+		s.told[telling{"deleted", k}]++
 		gone++
 	}
 	for _, k := range keys[6:11] {
 		s.put(t, k, content(rng, 1+rng.IntN(3000)), s3.PutOptions{})
 		news++
 	}
-	s.put(t, "copies/new", s.objects[keys[20]], s3.PutOptions{})
+	s.share(t, "copies/new", s.objects[keys[20]])
 	for i := range 6 {
 		s.put(t, fmt.Sprintf("later/%d/%s", i, keys[i]), content(rng, 1+rng.IntN(3000)), s3.PutOptions{})
 		news++
