@@ -32,6 +32,7 @@ const defaultBlob = "content"
 var takenTargets = []string{
 	"object_id", "bucket_id", "key_prefix", "blobs", "source_details", "status", "error", "created_at", "updated_at",
 	"source_provider", "source_object_id", "connection_id", "sync_config_id", "content_hash",
+	"source_path", "source_modified_at", "size_bytes", "mime_type", "verification", "duplicate_of",
 }
 
 var transforms = []string{"lowercase", "uppercase", "trim", "json_parse"}
