@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // childEnv makes the test binary a worker.
@@ -81,13 +82,19 @@ type child struct {
 	log *os.File
 }
 
-// wait reports whether the worker was killed. One that failed fails the test
-// with its log.
+// patience is how long a worker may take, on the slowest machine.
+const patience = 2 * time.Minute
+
+// wait reports whether the worker was killed. One that failed, or does not come
+// to an end, fails the test with its log.
 func (c *child) wait(t *testing.T) (killed bool) {
 	t.Helper()
+	stuck := time.AfterFunc(patience, func() { _ = c.cmd.Process.Kill() })
 	err := c.cmd.Wait()
 	_ = c.log.Close()
-	if ws, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() && ws.Signal() == syscall.SIGKILL {
+	if !stuck.Stop() {
+		err = fmt.Errorf("it had not ended after %s", patience)
+	} else if ws, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() && ws.Signal() == syscall.SIGKILL {
 		return true
 	}
 	if err != nil {
