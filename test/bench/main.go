@@ -80,7 +80,7 @@ func run(ctx context.Context) (err error) {
 	if *out == "" {
 		return nil
 	}
-	return os.WriteFile(*out, []byte(report), 0o644) //nolint:gosec // documentation
+	return os.WriteFile(*out, []byte(report), 0o644)
 }
 
 func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }

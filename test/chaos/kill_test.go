@@ -90,6 +90,7 @@ type tally struct {
 	mu     sync.Mutex
 	deaths map[string]int
 	again  int // contents read more than once
+	seeds  int // that were run
 }
 
 func (a *tally) died(d death) {
@@ -111,6 +112,7 @@ func TestKilledWorkers(t *testing.T) {
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range uint64(seeds) {
 			t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+				all.seeds++ // not yet in parallel
 				t.Parallel()
 				run(t, seed, template, all)
 			})
@@ -121,8 +123,8 @@ func TestKilledWorkers(t *testing.T) {
 		t.Logf("%4d workers killed at %s", all.deaths[name], name)
 		total += all.deaths[name]
 	}
-	t.Logf("%4d workers killed by %d seeds; %d contents were read again", total, seeds, all.again)
-	if seeds < 200 || t.Failed() {
+	t.Logf("%4d workers killed by %d seeds; %d contents were read again", total, all.seeds, all.again)
+	if all.seeds < 200 || t.Failed() {
 		return
 	}
 	if total < seeds {
