@@ -84,12 +84,13 @@ func (s *Sync) succeed(r Run, now time.Time) {
 	if s.Paused || s.Status == Failed {
 		return
 	}
-	if s.Mode == InitialOnly && r.PassEnded {
+	asked := s.Triggered > s.TriggerDone // while the run was under way
+	if s.Mode == InitialOnly && r.PassEnded && !asked {
 		s.Status, s.NextSyncAt = Completed, nil
 		return
 	}
 	s.Status = Active
-	if !r.PassEnded {
+	if !r.PassEnded || asked {
 		s.NextSyncAt = &now // cut by a limit: the next run continues at once
 		return
 	}
@@ -102,8 +103,11 @@ func (s *Sync) postpone(cause error, now time.Time) {
 		return
 	}
 	at := now
-	if errs.Is(cause, errs.Throttled) {
+	switch {
+	case errs.Is(cause, errs.Throttled):
 		at = now.Add(max(errs.From(cause).RetryAfter, throttlePause))
+	case errs.Is(cause, errs.Conflict): // its connection was suspended meanwhile
+		at, s.TriggerDone = now.Add(connectionPause), s.Triggered
 	}
 	s.NextSyncAt = &at
 }
@@ -146,7 +150,9 @@ func (s *Sync) Fail(f FailedRun, now time.Time) {
 		return
 	}
 	if s.Failures >= FailureLimit {
-		s.Status, s.NextSyncAt = Failed, nil
+		// A trigger given while the run was under way is answered by this: one
+		// that stays open would keep the sync in the due queue for ever.
+		s.Status, s.NextSyncAt, s.TriggerDone = Failed, nil, s.Triggered
 		s.Outbox.Raise(now, event.SyncFailed, string(s.ID), map[string]any{
 			"bucket_id": string(s.Bucket), "connection_id": string(s.Connection),
 			"kind": f.Kind.String(), "message": msg, "consecutive_failures": s.Failures,
@@ -167,10 +173,10 @@ func (s *Sync) retryAfter(n int, now time.Time) {
 }
 
 // Stumble puts off the next run after one that could not even be closed. It is
-// counted when that run is closed.
+// counted when that run is closed. A trigger is put off too.
 func (s *Sync) Stumble(f FailedRun, now time.Time) {
 	msg := cut(f.Message, maxLastError)
-	s.LastError, s.UpdatedAt = &msg, now
+	s.LastError, s.UpdatedAt, s.TriggerDone = &msg, now, s.Triggered
 	if s.Runnable() == nil {
 		s.retryAfter(max(s.Failures, 1), now)
 	}

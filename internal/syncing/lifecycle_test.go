@@ -174,6 +174,33 @@ func TestWaitingForTheConnectionCountsNothing(t *testing.T) {
 	}
 }
 
+func TestATriggerWhileTheLastPassRanIsAnswered(t *testing.T) {
+	s := newSync()
+	s.Mode = syncing.InitialOnly
+	r := syncing.Run{ID: id.NewRun(), Status: syncing.RunCompleted, PassEnded: true}
+	if err := s.Begin(r.ID, noon); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.Trigger(noon)
+	s.Finish(r, nil, noon)
+	if s.Status != syncing.Active || !s.NextSyncAt.Equal(noon) {
+		t.Fatalf("the trigger is lost: %s, next %v", s.Status, s.NextSyncAt)
+	}
+	ended(t, s, syncing.RunCompleted, true, nil)
+	if s.Status != syncing.Completed {
+		t.Errorf("%s", s.Status)
+	}
+}
+
+func TestAStumbleAnswersATrigger(t *testing.T) {
+	s := newSync()
+	_ = s.Trigger(noon)
+	s.Stumble(syncing.Failure(pathGone), noon)
+	if s.TriggerDone != s.Triggered || !s.NextSyncAt.After(noon) {
+		t.Errorf("it is due at once again, for ever: %+v", s)
+	}
+}
+
 func TestLastErrorIsCut(t *testing.T) {
 	s := newSync()
 	s.Fail(syncing.FailedRun{Message: strings.Repeat("é", 2000)}, noon)
@@ -220,6 +247,9 @@ func TestLifecycleInvariants(t *testing.T) {
 				if rapid.Bool().Draw(t, "paused meanwhile") {
 					_ = s.Pause(now, "usr_x", "")
 				}
+				if rapid.Bool().Draw(t, "triggered meanwhile") {
+					_ = s.Trigger(now)
+				}
 				s.Finish(r, cause, now)
 				runs++
 			}
@@ -234,11 +264,15 @@ func TestLifecycleInvariants(t *testing.T) {
 			"resume":    func(*rapid.T) { _ = s.Resume(now) },
 			"trigger":   func(*rapid.T) { _ = s.Trigger(now) },
 			"wait":      func(*rapid.T) { s.WaitForConnection(now) },
+			"stumble":   func(*rapid.T) { s.Stumble(syncing.Failure(pathGone), now) },
+			"suspended": run(syncing.RunCanceled, false, errs.New(errs.Conflict, "x", "")),
 			"": func(t *rapid.T) {
 				now = now.Add(time.Minute)
 				switch {
 				case s.Paused != (s.Status == syncing.Suspended), s.Paused != (s.PausedAt != nil):
 					t.Fatalf("paused %v, %s", s.Paused, s.Status)
+				case !s.IsActive() && s.Triggered > s.TriggerDone:
+					t.Fatalf("%s with an open trigger: it is due for ever", s.Status)
 				case s.IsActive() != (s.NextSyncAt != nil):
 					t.Fatalf("%s, next %v", s.Status, s.NextSyncAt)
 				case s.Failures > syncing.FailureLimit, s.Status == syncing.Failed && s.Failures != syncing.FailureLimit:
