@@ -3,9 +3,11 @@ package worker
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/store/system"
 	"mooring/internal/syncing"
 )
 
@@ -17,34 +19,73 @@ func (w *Worker) sweep(ctx context.Context) {
 	if _, err := w.System.Relay(ctx, 10*sweepBatch); err != nil {
 		w.complain(ctx, "relaying outboxes", err)
 	}
+	w.removeBuckets(ctx, w.removeSyncs(ctx))
+	w.expireRuns(ctx)
+}
+
+// leftover is what of the deleted syncs is still there.
+type leftover struct {
+	buckets map[id.Bucket]bool // that they wrote to
+	unknown bool               // there may be more
+}
+
+// removeSyncs removes deleted syncs. One whose run is under way, on this worker
+// or another, is left until that has stopped: it still writes.
+func (w *Worker) removeSyncs(ctx context.Context) leftover {
+	left := leftover{buckets: map[id.Bucket]bool{}}
 	syncs, err := w.System.DeletedSyncs(ctx, sweepBatch)
 	if err != nil {
 		w.complain(ctx, "listing deleted syncs", err)
 	}
+	left.unknown = err != nil || len(syncs) == sweepBatch
 	for _, s := range syncs {
-		w.Interrupt(s.Sync)
-		if err := w.under(ctx, "sync/"+string(s.Sync), func() error { return w.Store.Syncs().Remove(ctx, s.Org, s.Sync) }); err != nil {
+		var err error = errHeld
+		if w.Interrupt(s.Sync); !w.busy(s.Sync) {
+			err = w.under(ctx, "sync/"+string(s.Sync), func() error { return w.removeSync(ctx, s) })
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errHeld) {
 			w.complain(ctx, "removing a deleted sync", err)
 		}
+		row, err := w.Store.Syncs().Get(ctx, s.Org, s.Sync)
+		left.buckets[row.Bucket], left.unknown = true, left.unknown || err != nil
+	}
+	return left
+}
+
+func (w *Worker) removeSync(ctx context.Context, s system.SyncRef) error {
+	if w.Forget != nil {
+		w.complainIf(ctx, "removing what a deleted sync had staged", w.Forget(ctx, s.Org, s.Sync))
+	}
+	return w.Store.Syncs().Remove(ctx, s.Org, s.Sync)
+}
+
+// removeBuckets removes deleted buckets that no deleted sync may still write to.
+func (w *Worker) removeBuckets(ctx context.Context, left leftover) {
+	if left.unknown {
+		return
 	}
 	buckets, err := w.System.DeletingBuckets(ctx, sweepBatch)
 	if err != nil {
 		w.complain(ctx, "listing deleted buckets", err)
 	}
 	for _, b := range buckets {
-		if err := w.under(ctx, "bucket/"+string(b.Bucket), func() error { return w.Buckets.Remove(ctx, b.Org, b.Bucket) }); err != nil {
+		if left.buckets[b.Bucket] {
+			continue
+		}
+		err := w.under(ctx, "bucket/"+string(b.Bucket), func() error { return w.Buckets.Remove(ctx, b.Org, b.Bucket) })
+		if err != nil && !errors.Is(err, errHeld) {
 			w.complain(ctx, "removing a deleted bucket", err)
 		}
 	}
-	w.expireRuns(ctx)
 }
 
-// under does short work under a lease, or nothing while somebody else holds it.
+// under does short work under a lease, or fails with errHeld while somebody
+// else holds it.
 func (w *Worker) under(ctx context.Context, lease string, work func() error) error {
 	l, err := w.acquire(ctx, lease)
-	if errors.Is(err, errHeld) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
@@ -52,8 +93,8 @@ func (w *Worker) under(ctx context.Context, lease string, work func() error) err
 	return work()
 }
 
-// expireRuns removes ended runs past their retention, the oldest last in each
-// organization's list.
+// expireRuns removes ended runs past their retention. One that was never closed
+// is left for its sync, whose next run closes it.
 func (w *Worker) expireRuns(ctx context.Context) {
 	var after id.Org
 	before := w.Now().Add(-or(w.Retain, defaultRetain))
@@ -65,16 +106,26 @@ func (w *Worker) expireRuns(ctx context.Context) {
 		}
 		for _, o := range orgs {
 			after = o.ID
-			for range sweepBatch {
-				old, err := w.Store.Runs().List(ctx, o.ID, syncing.RunFilter{Until: before}, store.Page{Limit: sweepBatch})
-				if err != nil || len(old.Items) == 0 {
-					w.complainIf(ctx, "listing old runs", err)
-					break
-				}
-				for _, r := range old.Items {
-					w.complainIf(ctx, "removing an old run", w.Store.Runs().Remove(ctx, o.ID, r.ID))
-				}
+			w.expireRunsOf(ctx, o.ID, before)
+		}
+	}
+}
+
+func (w *Worker) expireRunsOf(ctx context.Context, org id.Org, before time.Time) {
+	page := store.Page{Limit: sweepBatch}
+	for range sweepBatch {
+		old, err := w.Store.Runs().List(ctx, org, syncing.RunFilter{Until: before}, page)
+		if err != nil {
+			w.complain(ctx, "listing old runs", err)
+			return
+		}
+		for _, r := range old.Items {
+			if r.Status != syncing.RunInProgress {
+				w.complainIf(ctx, "removing an old run", w.Store.Runs().Remove(ctx, org, r.ID))
 			}
+		}
+		if page.Cursor = old.Next; page.Cursor == "" {
+			return
 		}
 	}
 }

@@ -39,8 +39,11 @@ type Worker struct {
 	Runner   Runner
 	Verifier Verifier // nil: none can be asked for
 	Buckets  Buckets
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Forget removes what a deleted sync left behind outside of the store, before
+	// its rows go; nil: nothing.
+	Forget func(ctx context.Context, org id.Org, s id.Sync) error
+	Log    *slog.Logger
+	Now    func() time.Time
 
 	// Exclusive says that no other process can be on this store (the data
 	// directory is locked): a lease left by a killed process is taken at once.
@@ -55,7 +58,8 @@ type Worker struct {
 	wake    chan struct{}
 	mu      sync.Mutex
 	running map[id.Sync]context.CancelFunc
-	base    context.Context // of Run, nil before it
+	failed  map[id.Sync]time.Time // when a run ended with an error
+	base    context.Context       // of Run, nil before it
 	runs    sync.WaitGroup
 }
 
@@ -69,7 +73,8 @@ const (
 
 // Init makes the worker usable; call it once, before Run, Wake or Stop.
 func (w *Worker) Init() *Worker {
-	w.id, w.wake, w.running = id.NewWorker(), make(chan struct{}, 1), map[id.Sync]context.CancelFunc{}
+	w.id, w.wake = id.NewWorker(), make(chan struct{}, 1)
+	w.running, w.failed = map[id.Sync]context.CancelFunc{}, map[id.Sync]time.Time{}
 	w.leases = observer{seen: map[string]sighting{}, now: time.Now}
 	return w
 }
@@ -128,7 +133,7 @@ func (w *Worker) dispatch(ctx context.Context, slots chan struct{}) {
 		return
 	}
 	for _, ref := range due {
-		if w.busy(ref.Sync) {
+		if w.busy(ref.Sync) || w.rests(ref.Sync) {
 			continue
 		}
 		select {
@@ -243,12 +248,36 @@ func (w *Worker) one(ctx context.Context, cancel context.CancelFunc, ref system.
 	if err := w.Store.Leases().Release(release, lease); err != nil {
 		w.complain(release, "releasing a lease", err)
 	}
+	w.noteFailure(ref.Sync, err)
 	log := w.Log.With("sync", ref.Sync, "run", run.ID, "status", run.Status)
 	if err != nil && !errs.Is(err, errs.Canceled) {
 		log.Warn("run ended", "error", err, "kind", errs.KindOf(err).String())
 		return
 	}
 	log.Info("run ended", "ledger", run.Ledger.String(), "suspect", run.Suspect)
+}
+
+// noteFailure remembers a run that ended with an error, until one does not.
+func (w *Worker) noteFailure(s id.Sync, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if delete(w.failed, s); err != nil {
+		w.failed[s] = time.Now()
+	}
+}
+
+// rests reports a sync whose run has just failed. What follows is in its row,
+// but should that not have been written, as on a full disk, it is tried again no
+// sooner than at the next poll.
+func (w *Worker) rests(s id.Sync) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, failed := w.failed[s]
+	if failed && time.Since(at) >= or(w.Poll, defaultPoll) {
+		delete(w.failed, s)
+		return false
+	}
+	return failed
 }
 
 func (w *Worker) busy(s id.Sync) bool {

@@ -50,6 +50,23 @@ func (r *runner) Run(ctx context.Context, org id.Org, s id.Sync, l store.Lease, 
 	return syncing.Run{Status: syncing.RunCompleted}, err
 }
 
+// stubborn goes on after it was told to stop.
+type stubborn struct{ started, release chan struct{} }
+
+func (r *stubborn) Run(ctx context.Context, _ id.Org, _ id.Sync, _ store.Lease, _ id.Worker) (syncing.Run, error) {
+	close(r.started)
+	<-r.release
+	return syncing.Run{}, ctx.Err()
+}
+
+// refused fails at once and leaves the sync due, as when nothing can be written.
+type refused struct{ runs atomic.Int32 }
+
+func (r *refused) Run(context.Context, id.Org, id.Sync, store.Lease, id.Worker) (syncing.Run, error) {
+	r.runs.Add(1)
+	return syncing.Run{}, errs.New(errs.Unavailable, "test", "the disk is full")
+}
+
 func open(t *testing.T) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
@@ -174,6 +191,22 @@ func TestAnInterruptedRunIsTakenUpAgain(t *testing.T) {
 		t.Errorf("the run ended with %v", err)
 	}
 	<-r.started // still due: it starts again
+}
+
+func TestASyncThatFailsAndStaysDueRestsUntilTheNextPoll(t *testing.T) {
+	s, r := open(t), &refused{}
+	addSync(t, s, id.NewOrg())
+	c := counted(s, r)
+	c.Poll = time.Hour
+	start(t, c.Worker)
+	c.looks(t, 2) // the second follows from the end of the first run
+	for range 20 {
+		c.Wake()
+		c.looks(t, 1)
+	}
+	if n := r.runs.Load(); n != 1 {
+		t.Errorf("it was run %d times between two polls", n)
+	}
 }
 
 func TestALostLeaseEndsTheRun(t *testing.T) {
