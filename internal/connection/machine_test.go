@@ -266,10 +266,14 @@ func (m *machine) Check(t *rapid.T) {
 var reached = map[int]int{}
 
 func TestLifecycleMachine(t *testing.T) {
+	enough := 50
+	if testing.Short() {
+		enough /= 5 // as rapid does with its machines
+	}
 	for range 10 { // each hundred machines
 		rapid.Check(t, func(t *rapid.T) { m := newMachine(t); t.Repeat(rapid.StateMachineActions(m)) })
 	}
-	if !t.Failed() && reached[5] < 50 {
+	if !t.Failed() && reached[5] < enough {
 		t.Errorf("the machine hardly gets to a suspension: %v", reached)
 	}
 }
