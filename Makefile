@@ -4,6 +4,7 @@ TOOLS   := .cache/bin
 FUZZTIME ?= 10s
 BENCH   ?= .
 VERSITYGW ?= $(CURDIR)/$(TOOLS)/versitygw
+SDKPYTHON ?= $(CURDIR)/.cache/python/sdk/bin/python
 
 .PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser clean
 .DEFAULT_GOAL := build
@@ -27,10 +28,11 @@ lint:
 	tools/install golangci-lint
 	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 
-# A real S3 server that is not ours.
+# A real S3 server and the official SDK: neither is ours.
 interop:
 	tools/install versitygw
-	MOORING_TEST_VERSITYGW=$(VERSITYGW) go test -count=1 -tags interop ./test/interop/...
+	tools/python test/interop/sdk
+	MOORING_TEST_VERSITYGW=$(VERSITYGW) MOORING_TEST_PYTHON=$(SDKPYTHON) go test -count=1 -tags interop ./test/interop/...
 
 fuzz:
 	tools/fuzz $(FUZZTIME)
