@@ -57,6 +57,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.server.Stop()) }()
+	about := b.facts(ctx)
 	sets := []dataSet{
 		{Name: "small", Count: *small, Size: 4 << 10},
 		{Name: "large", Count: *large, Size: 64 << 20},
@@ -75,7 +76,7 @@ func run(ctx context.Context) (err error) {
 			}
 		}
 	}
-	report := t.report(b.facts(ctx), sets, *rounds)
+	report := t.report(about, sets, *rounds)
 	say("\n%s", report)
 	if *out == "" {
 		return nil

@@ -143,6 +143,11 @@ func machine() string {
 			text += fmt.Sprintf(", %d GiB of memory", (kib+1<<19)>>20)
 		}
 	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		if now, _, ok := strings.Cut(string(load), " "); ok {
+			text += ", load average " + now + " at the start"
+		}
+	}
 	return text + ", " + runtime.GOOS + "/" + runtime.GOARCH + ", " + runtime.Version()
 }
 
