@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from mixpeek import models as m
 from mixpeek.exceptions import BadRequestException, ConflictException, NotFoundException, UnprocessableEntityException
 
-from world import FILTERS, Case, connect, field, make_bucket, make_sync, mapping, sdk, synced, wait_for
+from world import FILTERS, Case, connect, field, make_bucket, make_sync, mapping, sdk, synced, trigger, wait_for
 
 
 class Syncs(Case):
@@ -55,7 +55,7 @@ class Syncs(Case):
             ({"is_active": False}, "SUSPENDED"), ({"is_active": True}, "ACTIVE"), ({"status": "SUSPENDED"}, "SUSPENDED"), ({"status": "ACTIVE"}, "ACTIVE"),
         ):
             self.assertEqual(patch(*of, m.SyncUpdateRequest(**change)).status, status)
-        job = sdk.syncs.trigger_sync_configuration_buckets_id_config(*of)
+        job = trigger(sync)
         self.assertEqual((job["sync_config_id"], job["bucket_id"], job["status"]), (of[1], of[0], "PENDING"))
         self.assertTrue(job["sync_job_id"])
         wait_for(sync, lambda s: s.sync_run_counter > job["sync_run_counter"] and s.locked_by_worker_id is None)
@@ -64,11 +64,10 @@ class Syncs(Case):
 
     def test_failed(self):
         sync = make_sync(make_bucket("failing"), connect("failing"), path="no-such-bucket")
-        of = sync.bucket_id, sync.sync_config_id
         for failures in range(1, 5):
             got = wait_for(sync, lambda s: s.consecutive_failures == failures and s.locked_by_worker_id is None)
             self.assertNotEqual(got.status, "FAILED")
-            sdk.syncs.trigger_sync_configuration_buckets_id_config(*of)
+            trigger(sync)
         failed = wait_for(sync, lambda s: s.consecutive_failures == 5)
         self.assertEqual((failed.status, failed.is_active), ("FAILED", False))
         self.assertTrue(failed.last_error)

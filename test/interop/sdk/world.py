@@ -101,6 +101,18 @@ def wait_for(sync, holds):
         time.sleep(0.05)
 
 
+def trigger(sync):
+    """Triggers a sync, as soon as none of its runs is under way: until then it is a conflict."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return sdk.syncs.trigger_sync_configuration_buckets_id_config(sync.bucket_id, sync.sync_config_id)
+        except ConflictException:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
 def field(source, **more):
     return m.MappingsValue(m.FieldMappingEntry(source=m.Source1(source), **more))
 
