@@ -146,6 +146,15 @@ func Success(c *Connection, a Attempt, now time.Time) {
 	}
 }
 
+// Postpone puts off the next check after one that could not be made for a
+// reason of ours: else it would be due again at once, for ever, and keep others
+// from their turn. It says nothing about the connection.
+func Postpone(c *Connection, now time.Time) {
+	if c.watched() && c.NextCheckAt != nil {
+		c.NextCheckAt = new(cut(now).Add(recheck))
+	}
+}
+
 // watched: attempts are taken note of.
 func (c *Connection) watched() bool { return c.Status == Active || c.Status == Failed }
 

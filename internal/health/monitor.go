@@ -15,7 +15,7 @@ import (
 )
 
 // Checker checks one connection now and records the outcome, which moves its
-// next_check_at.
+// next_check_at. It bounds the time that a check takes by itself.
 type Checker interface {
 	Check(ctx context.Context, org id.Org, c id.Connection) error
 }
@@ -28,13 +28,16 @@ type Monitor struct {
 	Now     func() time.Time
 
 	Concurrent int           // checks at once, default 16
-	Timeout    time.Duration // of one check, default 30 s
+	Timeout    time.Duration // of one check that its Checker does not end, default 2 min
 	Poll       time.Duration // of the due queue, default 5 s
 }
 
+// timeout is far beyond the time that a test may take: were it to end first, a
+// provider that does not answer would look like a check that we gave up, which
+// never counts.
 const (
 	concurrent = 16
-	timeout    = 30 * time.Second
+	timeout    = 2 * time.Minute
 	poll       = 5 * time.Second
 )
 

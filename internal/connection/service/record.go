@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"mooring/internal/connection"
@@ -30,20 +31,35 @@ func (s *Service) OpenConfig(ctx context.Context, org id.Org, conn id.Connection
 // finds. attempt names the check: of several workers that make the same one,
 // one counts; "" makes a name. It is errs.Conflict while the connection is
 // suspended, and once it is archived. A refusal is a result, not an error.
+// A check that can't be made, for a reason of ours, is tried again later.
 func (s *Service) Check(ctx context.Context, org id.Org, conn id.Connection, attempt string) (TestResult, error) {
 	opened, generation, err := s.OpenConfig(ctx, org, conn)
 	if err != nil {
-		return TestResult{}, err
+		return TestResult{}, s.postpone(ctx, org, conn, err)
 	}
 	o, err := s.probe(ctx, opened, connection.SourceCheck, generation)
 	if err != nil {
-		return TestResult{}, err
+		return TestResult{}, s.postpone(ctx, org, conn, err)
 	}
 	if attempt != "" {
 		o.attempt.ID = attempt
 	}
 	_, err = s.settle(ctx, org, conn, o, o.attempt)
 	return o.result, err
+}
+
+// postpone puts off the next check of a connection and returns why. A caller
+// that ended leaves it due: the next process makes it.
+func (s *Service) postpone(ctx context.Context, org id.Org, conn id.Connection, why error) error {
+	if ctx.Err() != nil || errs.Is(why, errs.Conflict) || errs.Is(why, errs.NotFound) {
+		return why
+	}
+	now := s.d.Now()
+	_, err := s.d.Connections.Update(ctx, org, conn, func(cur *connection.Connection) error {
+		connection.Postpone(cur, now)
+		return nil
+	})
+	return errors.Join(why, err)
 }
 
 // RecordSuccess takes note of an attempt that succeeded, and that the

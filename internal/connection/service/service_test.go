@@ -413,3 +413,33 @@ func TestAMovedSecretDoesNotOpen(t *testing.T) {
 		t.Errorf("used elsewhere: %v", err)
 	}
 }
+
+// TestACheckThatCannotBeMadeIsPutOff: it would be due again at once, for ever,
+// and keep others from their turn.
+func TestACheckThatCannotBeMadeIsPutOff(t *testing.T) {
+	for what, spoil := range map[string]func(*rig) error{
+		"the credentials can't be opened": func(r *rig) error { _, err := r.sealer.DestroyOrg(t.Context(), org, nil); return err },
+		"a fault of ours":                 func(r *rig) error { r.provider.err = errs.New(errs.Internal, "fake", "broken"); return nil },
+	} {
+		r := newRig(t)
+		c := r.create("media")
+		if err := spoil(r); err != nil {
+			t.Fatal(err)
+		}
+		r.deps.Now = func() time.Time { return *c.NextCheckAt }
+		s := r.rebuild(func(*service.Deps) {})
+		if _, err := s.Check(t.Context(), org, c.ID, ""); err == nil {
+			t.Errorf("%s: no error", what)
+		}
+		if got := r.get(c); !got.NextCheckAt.After(*c.NextCheckAt) || got.Status != connection.Active || len(got.Evidence) > 0 {
+			t.Errorf("%s: %s, next check %s", what, got.Status, got.NextCheckAt)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		before := r.get(c)
+		_, _ = s.Check(ended, org, c.ID, "")
+		if got := r.get(c); !got.NextCheckAt.Equal(*before.NextCheckAt) {
+			t.Errorf("%s: a stop put it off", what)
+		}
+	}
+}
