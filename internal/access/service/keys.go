@@ -36,8 +36,16 @@ type KeyChange struct {
 	Status      *string
 }
 
-// maxKeys bounds the keys of one user, revoked ones included.
-const maxKeys = 1000
+// reserved refuses the name of the operator's own key, which nobody but the
+// operator could then change or revoke.
+func reserved(name string) error {
+	if name != access.AdminKeyName {
+		return nil
+	}
+	f := errs.NewFields("body")
+	f.Add("value_error", "the name "+access.AdminKeyName+" is that of the operator's own key: choose another", "name")
+	return f.Err("access.key")
+}
 
 func (r KeyRequest) check(by *Principal, now time.Time) error {
 	f := errs.NewFields("body")
@@ -78,8 +86,10 @@ func (s *Service) CreateKey(ctx context.Context, org id.Org, by *Principal, acto
 	if len(r.Permissions) == 0 {
 		r.Permissions = []access.Permission{access.Read}
 	}
-	if err := r.check(by, s.now()); err != nil {
-		return access.APIKey{}, secret.String{}, err
+	for _, err := range []error{reserved(r.Name), r.check(by, s.now())} {
+		if err != nil {
+			return access.APIKey{}, secret.String{}, err
+		}
 	}
 	u, err := s.Store.Users().ByEmail(ctx, org, normalEmail(email))
 	if err != nil {
@@ -110,11 +120,28 @@ func (s *Service) Keys(ctx context.Context, org id.Org, email string, revoked bo
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Store.APIKeys().List(ctx, org, u.ID, store.Page{Limit: maxKeys})
-	if err != nil {
-		return nil, err
+	keys, err := s.keysOf(ctx, org, u.ID)
+	return slices.DeleteFunc(keys, func(k access.APIKey) bool { return !revoked && k.Status == access.KeyRevoked }), err
+}
+
+// keysOf lists all keys of a user, newest first. Revoked ones stay, so that the
+// oldest, which is often the strongest, may be far down.
+func (s *Service) keysOf(ctx context.Context, org id.Org, user id.User) ([]access.APIKey, error) {
+	return every(func(p store.Page) (store.List[access.APIKey], error) { return s.Store.APIKeys().List(ctx, org, user, p) })
+}
+
+// every reads a list to its end.
+func every[T any](list func(store.Page) (store.List[T], error)) (all []T, err error) {
+	for p := (store.Page{Limit: 1000}); ; {
+		part, err := list(p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, part.Items...)
+		if p.Cursor = part.Next; p.Cursor == "" {
+			return all, nil
+		}
 	}
-	return slices.DeleteFunc(list.Items, func(k access.APIKey) bool { return !revoked && k.Status == access.KeyRevoked }), nil
 }
 
 // find returns the user's live key of that name.
@@ -153,7 +180,13 @@ func (s *Service) UpdateKey(ctx context.Context, by Principal, actor audit.Actor
 func (s *Service) change(k *access.APIKey, by *Principal, actor audit.Actor, c KeyChange) error {
 	changed := map[string]any{}
 	set := func(field string, v any) { changed[field] = v }
+	if err := unprotected(*k); err != nil {
+		return err
+	}
 	if c.Name != nil {
+		if err := reserved(*c.Name); err != nil {
+			return err
+		}
 		k.Name = *c.Name
 		set("name", k.Name)
 	}

@@ -64,24 +64,24 @@ func (s *Service) Found(ctx context.Context, name, email string, keep func(id.Or
 // ResetAdmin revokes an organization's admin keys and makes a new one for its
 // first user. keep is given the plaintext before the new key is stored.
 func (s *Service) ResetAdmin(ctx context.Context, org id.Org, keep func(id.Org, secret.String) error) (access.APIKey, error) {
-	users, err := s.Store.Users().List(ctx, org, store.Page{Limit: 1000})
+	users, err := every(func(p store.Page) (store.List[access.User], error) { return s.Store.Users().List(ctx, org, p) })
 	if err != nil {
 		return access.APIKey{}, err
 	}
-	if len(users.Items) == 0 {
-		return access.APIKey{}, errs.New(errs.NotFound, "access.reset", "the organization has no user: check its id with mooring organization list")
+	if len(users) == 0 {
+		return access.APIKey{}, errs.New(errs.NotFound, "access.reset", "there is no such organization, or it has no user")
 	}
-	first := users.Items[len(users.Items)-1]
+	first := users[len(users)-1]
 	plain := newKey()
 	if err := keep(org, plain); err != nil {
 		return access.APIKey{}, err
 	}
-	for _, u := range users.Items {
-		list, err := s.Store.APIKeys().List(ctx, org, u.ID, store.Page{Limit: maxKeys})
+	for _, u := range users {
+		keys, err := s.keysOf(ctx, org, u.ID)
 		if err != nil {
 			return access.APIKey{}, err
 		}
-		for _, k := range list.Items {
+		for _, k := range keys {
 			if k.Name == access.AdminKeyName && k.Status == access.KeyActive {
 				if err := s.endKey(ctx, k, audit.System(), audit.APIKeyRevoked); err != nil {
 					return access.APIKey{}, err

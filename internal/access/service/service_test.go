@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -132,6 +133,46 @@ func TestTheAdminKeyIsTheOperators(t *testing.T) {
 	}
 	if p, err := f.Authenticate(t.Context(), replaced); err != nil || !p.Allows(access.Admin) {
 		t.Errorf("the new admin key: %v", err)
+	}
+}
+
+// TestTheAdminKeysNameIsReserved: a key of that name could not be revoked over
+// the API.
+func TestTheAdminKeysNameIsReserved(t *testing.T) {
+	f := setUp(t)
+	other, err := f.CreateUser(t.Context(), f.org, f.actor(), "other@example.com", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = f.CreateKey(t.Context(), f.org, &f.who, f.actor(), other.Email, service.KeyRequest{Name: access.AdminKeyName})
+	if !errs.Is(err, errs.Invalid) {
+		t.Errorf("create: %v", err)
+	}
+	f.newKey(t, service.KeyRequest{Name: "robot"})
+	name := access.AdminKeyName
+	if _, err := f.UpdateKey(t.Context(), f.who, f.actor(), email, "robot", service.KeyChange{Name: &name}); !errs.Is(err, errs.Invalid) {
+		t.Errorf("rename: %v", err)
+	}
+}
+
+// TestNoKeyIsLostBehindRevokedOnes: the admin key is a user's oldest.
+func TestNoKeyIsLostBehindRevokedOnes(t *testing.T) {
+	f := setUp(t)
+	for i := range 1001 {
+		at := f.now.Add(time.Duration(i+1) * time.Second)
+		k := access.APIKey{ID: id.NewAPIKey(), Org: f.org, User: f.who.Key.User, Hash: strconv.Itoa(i), Name: "k", Status: access.KeyRevoked, CreatedAt: at, UpdatedAt: at}
+		if _, err := f.Store.APIKeys().Insert(t.Context(), f.org, k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if keys, err := f.Keys(t.Context(), f.org, email, false); err != nil || len(keys) != 1 {
+		t.Errorf("%d live keys, %v", len(keys), err)
+	}
+	if _, err := f.ResetAdmin(t.Context(), f.org, func(id.Org, secret.String) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Authenticate(t.Context(), f.admin); !errs.Is(err, errs.Unauthenticated) {
+		t.Errorf("the old admin key: %v", err)
 	}
 }
 
