@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -9,6 +10,7 @@ import (
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/key"
 	"mooring/internal/syncing"
 )
 
@@ -191,12 +193,25 @@ func (r *runner) forget(rec *syncing.Record, o id.Object) {
 
 // replace does the placements of a record again whose other effects are in the
 // catalogue, and perhaps overtaken: only what still waits under its staging
-// name has to be done, and what a tombstone left. Names are freed only once the
-// record is dropped, so that no name here has a new owner.
+// name has to be done, and what a tombstone left. Names are freed before the
+// record is dropped: an old name that is free, or another's, is left alone.
 func (r *runner) replace(ctx context.Context, rec *syncing.Record) error {
+	owners := owners(rec)
 	for _, p := range rec.Place {
 		if _, err := r.sink.Stat(ctx, p.Name); p.Staged == "" && err == nil {
 			continue
+		}
+		if p.Old != "" {
+			held, err := r.holds(ctx, owners[p.Name], p.Old)
+			if err != nil {
+				return err
+			}
+			if !held && p.Staged == "" {
+				continue // it was durably renamed, and has gone since
+			}
+			if !held {
+				p.Old = ""
+			}
 		}
 		err := r.placeOne(ctx, p)
 		if err != nil && !errs.Is(err, errs.Corrupt) {
@@ -206,10 +221,28 @@ func (r *runner) replace(ctx context.Context, rec *syncing.Record) error {
 	return r.removeFiles(ctx, rec, func(x syncing.Removal) bool { return x.Row })
 }
 
+// holds reports whether a name is still reserved for an object.
+func (r *runner) holds(ctx context.Context, o id.Object, name string) (bool, error) {
+	for _, source := range []key.Key{bucket.FileSource(o), otherFileSource(o)} {
+		got, err := r.Store.Catalogue().Reserve(ctx, r.org, r.bucket.ID, []bucket.Claim{{Source: source}}) // asks only
+		if err != nil && !errs.Is(err, errs.AlreadyExists) {
+			return false, err
+		}
+		if err == nil && got[0] == name {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error {
 	cat := r.Store.Catalogue()
 	if len(rec.Put) > 0 {
-		if err := cat.Upsert(ctx, r.org, rec.Bucket, rec.Put); err != nil {
+		put, err := r.wanted(ctx, rec)
+		if err == nil {
+			err = cat.Upsert(ctx, r.org, rec.Bucket, put)
+		}
+		if err != nil {
 			return err
 		}
 		r.step(StepCatalogue)
@@ -237,6 +270,32 @@ func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error 
 		r.step(StepRemoved)
 	}
 	return nil
+}
+
+// wanted are the objects of a record. Those that a user has deleted since it was
+// made stay deleted, and their files go again.
+func (r *runner) wanted(ctx context.Context, rec *syncing.Record) ([]bucket.Object, error) {
+	ids := make([]id.Object, len(rec.Put))
+	for i := range rec.Put {
+		ids[i] = rec.Put[i].ID
+	}
+	rows, err := r.Store.Catalogue().Lookup(ctx, r.org, rec.Bucket, ids)
+	if err != nil {
+		return nil, err
+	}
+	put := slices.Clone(rec.Put)
+	for i := range put {
+		o, row := &put[i], rows[put[i].ID]
+		if row.State != bucket.Removed || o.Version != row.Version && o.Version != "" {
+			continue
+		}
+		o.State, o.Version = bucket.Removed, row.Version
+		if err := r.sink.Remove(ctx, o.Name); err != nil {
+			return nil, ours(err, "removing a file failed")
+		}
+		r.dirty.Store(true)
+	}
+	return put, nil
 }
 
 // applyNotes applies absences, dead letters and changes to the folder tree.
