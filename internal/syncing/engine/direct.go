@@ -294,7 +294,7 @@ func (d *direct) one(t *trio) (bool, error) {
 	}
 	if v.outcome == syncing.Filtered && t.object != nil && t.object.Path != t.path {
 		// It was moved to where the filters leave it out.
-		d.b.count(v.outcome, v.reason, after)
+		d.b.count(v.outcome, v.reason, d.b.at)
 		return d.gone(t.object, t.letter, after)
 	}
 	if d.mark && t.object != nil {
@@ -309,7 +309,8 @@ func (d *direct) one(t *trio) (bool, error) {
 // gone notes that an item left: an absence if it is an object of this sync.
 func (d *direct) gone(o *bucket.Entry, l *syncing.DeadLetter, after syncing.Position) (bool, error) {
 	if l != nil {
-		if more, err := d.b.add(&work{act: closed, letter: l.ID}, after); err != nil || !more {
+		// More may follow from the same change: it is not settled yet.
+		if more, err := d.b.add(&work{act: closed, letter: l.ID}, d.b.at); err != nil || !more {
 			return more, err
 		}
 	}

@@ -181,7 +181,7 @@ func (m *merge) one(t *trio, after syncing.Position) (bool, error) {
 	}
 	if t.letter != nil && m.close {
 		w := &work{act: closed, letter: t.letter.ID}
-		if more, err := m.b.add(w, after); err != nil || !more {
+		if more, err := m.b.add(w, m.b.at); err != nil || !more { // its object may follow
 			return more, err
 		}
 	}

@@ -78,8 +78,16 @@ func (sh *shard) retryOne(b *builder, l *syncing.DeadLetter) (bool, error) {
 		w.fail(err)
 		return b.add(w, syncing.Position{})
 	}
-	if item.Path == "" {
-		item.Path, item.Rel = l.SourcePath, l.SourcePath
+	if item.Path == "" { // its folders may have moved since
+		path, inside, err := newTree(r).path(sh.ctx, item.Parent, item.Name)
+		if err != nil {
+			return false, err
+		}
+		if !inside {
+			b.count(syncing.Skipped, reasonGone, syncing.Position{})
+			return b.add(&work{act: closed, letter: l.ID}, syncing.Position{})
+		}
+		item.Path, item.Rel = path, path
 	}
 	return b.add(r.newWork(transferred, item, item.Path, nil, l), syncing.Position{})
 }
