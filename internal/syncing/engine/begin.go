@@ -90,6 +90,7 @@ func (r *runner) newPass(ctx context.Context) (syncing.Pass, error) {
 		}
 	}
 	if p, err = r.Store.Passes().Insert(ctx, r.org, p); err == nil {
+		r.begun = true
 		r.step(StepPassInserted)
 	}
 	return p, err

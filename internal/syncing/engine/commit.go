@@ -152,7 +152,9 @@ func (d *draft) transfer(w *work, n naming) {
 		return
 	}
 	if known && old.State == bucket.Removed && old.Version == w.item.Version {
-		d.rec.Ledger.Count(syncing.Skipped, reasonDeleted) // a user deleted it meanwhile
+		w.settle(syncing.Skipped, reasonDeleted) // a user deleted it meanwhile
+		d.unused.Store(true)
+		d.failOrCount(w)
 		d.see(w)
 		return
 	}

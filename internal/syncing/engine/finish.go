@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"mooring/internal/bucket"
@@ -29,6 +30,9 @@ func (r *runner) finish(ctx context.Context, err error) (syncing.Run, error) {
 			return r.leaveOpen(ctx, err)
 		}
 	}
+	if err == nil && r.unused.Load() {
+		r.sweepOwn(ctx)
+	}
 	run, closeErr := r.closeRun(ctx, r.run, r.closing(err))
 	if closeErr != nil {
 		return r.run, closeErr
@@ -55,11 +59,16 @@ func (r *runner) afterError(ctx context.Context, err error) error {
 		r.log.Warn("records of a stopped run wait for the next one to drop them", "error", err)
 		return nil
 	}
+	r.sweepOwn(ctx)
+	return nil
+}
+
+// sweepOwn deletes what the run staged and no record places.
+func (r *runner) sweepOwn(ctx context.Context) {
 	own := r.stagingPrefix()
 	if err := r.sink.Sweep(ctx, func(staged string) bool { return !strings.HasPrefix(staged, own) }); err != nil {
-		r.log.Warn("staged content of a stopped run waits for the next one", "error", err)
+		r.log.Warn("staged content of a run waits for a later one", "error", err)
 	}
-	return nil
 }
 
 // leaveOpen notes why a run stopped whose ledger is not complete. The next run
@@ -97,6 +106,8 @@ func (r *runner) closing(err error) closing {
 		c.status, c.reason = syncing.RunCanceled, "stopped; the next run goes on where it was"
 	case errs.Is(err, errs.Throttled):
 		c.status, c.reason, c.kind = syncing.RunCanceled, "the provider asks to wait: "+errs.From(err).Message(), errs.Throttled.String()
+	case errors.Is(err, errSuspended):
+		c.status, c.reason = syncing.RunCanceled, errs.From(err).Message()
 	default:
 		c.status, c.reason, c.kind = syncing.RunFailed, errs.From(err).Message(), errs.KindOf(err).String()
 	}

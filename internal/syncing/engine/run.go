@@ -37,12 +37,14 @@ type runner struct {
 	sink   sink.Sink
 	view   view // filters and mapping
 
-	pool *pool
-	left atomic.Int64 // transfers that the run may still attempt
-	cut  atomic.Bool  // the run stopped at its limit of transfers
-	kept string       // what the delete phase has to say
+	pool  *pool
+	left  atomic.Int64 // transfers that the run may still attempt
+	cut   atomic.Bool  // the run stopped at its limit of transfers
+	begun bool         // the pass, by this run
+	kept  string       // what the delete phase has to say
 
 	incomplete atomic.Bool  // noted in the pass
+	unused     atomic.Bool  // content was staged that no record places
 	staged     atomic.Int64 // staging names given
 
 	mu        sync.Mutex // serializes commits
@@ -122,6 +124,28 @@ func (r *runner) load(ctx context.Context, s id.Sync) error {
 		return err
 	}
 	r.sink, err = r.Sinks(ctx, r.bucket)
+	return ours(err, "opening the destination failed")
+}
+
+// errSuspended ends a run whose connection may be contacted no more.
+var errSuspended = errs.New(errs.Conflict, "sync.connection", "the connection was suspended or archived: the sync waits for it")
+
+// suspended takes a refusal to open the connection for what it says: it was
+// suspended after the run had looked at it.
+func suspended(err error) error {
+	if e := errs.From(err); e.Kind == errs.Conflict && e.Origin == errs.Ours {
+		return errSuspended
+	}
+	return err
+}
+
+// allowed fails once the connection was suspended or archived. A failed check
+// alone does not stop a run: what it meets itself says more.
+func (r *runner) allowed(ctx context.Context) error {
+	c, err := r.Store.Connections().Get(ctx, r.org, r.sync.Connection)
+	if err == nil && (c.Status == connection.Suspended || c.Status == connection.Archived) {
+		err = errSuspended
+	}
 	return err
 }
 
@@ -129,7 +153,7 @@ func (r *runner) load(ctx context.Context, s id.Sync) error {
 func (r *runner) work(ctx context.Context) error {
 	var err error
 	if r.src, err = r.Open(ctx, r.org, r.sync.Connection); err != nil {
-		return err
+		return suspended(err)
 	}
 	defer func() { _ = r.src.Close() }()
 	if r.view, err = newView(r.sync, r.bucket); err != nil {
@@ -157,10 +181,18 @@ func (r *runner) enumerate(ctx context.Context) error {
 		return err
 	}
 	err := r.workShards(ctx)
-	if errs.Is(err, errs.CursorExpired) {
-		return r.abandon(ctx)
+	if !errs.Is(err, errs.CursorExpired) {
+		return err
 	}
-	return err
+	if r.begun && !r.pass.Feed {
+		// Nothing is old in a pass that this run has begun: to enumerate anew at
+		// once would come to the same, for ever.
+		if lost := r.expire(ctx); lost != nil {
+			return lost
+		}
+		return err
+	}
+	return r.abandon(ctx)
 }
 
 // scope is what the run enumerates, whole.

@@ -156,6 +156,9 @@ func (sh *shard) commit() error {
 		if err := sh.r.commitBatch(sh.ctx, sh, b); err != nil {
 			return err
 		}
+		if err := sh.r.allowed(sh.ctx); err != nil {
+			return err
+		}
 		close(b.over)
 	}
 	return nil
