@@ -126,6 +126,9 @@ func (a *app) wireSyncs() error {
 	if err != nil {
 		return err
 	}
+	if err := engine.CleanScratch(a.settings.DataDir); err != nil { // the store's lock says that nobody else is here
+		a.log.Warn("what sorting left behind stays", "error", err)
+	}
 	open := a.sources()
 	buckets := &bucketservice.Service{Store: a.store, Destinations: map[string]sink.Destination{bucketservice.DefaultDestination: folder}, Now: time.Now}
 	eng := &engine.Engine{
@@ -144,7 +147,7 @@ func (a *app) wireSyncs() error {
 		Sinks: func(ctx context.Context, b bucket.Bucket) (sink.Sink, error) { return buckets.Sink(ctx, b) },
 	}
 	a.worker = (&worker.Worker{
-		Store: a.store, System: a.system, Runner: eng, Buckets: buckets, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
+		Store: a.store, System: a.system, Runner: eng, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
 		Verifier: func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error {
 			_, err := eng.Verify(ctx, org, s, l, w, repair, begun)
 			return err

@@ -121,9 +121,12 @@ var registerOnce = sync.OnceFunc(func() {
 	gob.Register(time.Time{})
 })
 
+// sortFolder begins the names of the folders that sorting makes.
+const sortFolder = "mooring-sort-"
+
 func newSorter(r *runner) (*sorter, error) {
 	registerOnce()
-	dir, err := os.MkdirTemp(r.Scratch, "mooring-sort-*")
+	dir, err := os.MkdirTemp(r.Scratch, sortFolder+"*")
 	if err != nil {
 		return nil, scratchError(err)
 	}
