@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +20,7 @@ var (
 func bucketCommand() *cobra.Command {
 	base := []string{"v1", "buckets"}
 	cmd := group("bucket", "Keep what syncs bring",
-		call{use: "list", short: "List buckets, newest first", args: cobra.NoArgs, method: http.MethodPost, path: at("v1", "buckets", "list"), cols: bucketColumns,
-			body: func(*cobra.Command, []string) (any, error) { return client.Object{"limit": 1000}, nil },
-			then: func(cmd *cobra.Command, _ *client.Client, a client.Object) error { return table(cmd, a, bucketColumns) }},
+		call{use: "list", short: "List buckets, newest first", args: cobra.NoArgs, method: http.MethodPost, path: at("v1", "buckets", "list"), list: true, cols: bucketColumns},
 		call{use: "get ID-OR-NAME", short: "Show a bucket", args: cobra.ExactArgs(1), path: at(base...), cols: bucketColumns},
 		call{use: "create NAME", short: "Make a bucket", args: cobra.ExactArgs(1), method: http.MethodPost,
 			path: func(*cobra.Command, []string) string { return client.Path(base...) }, cols: bucketColumns,
@@ -72,9 +71,9 @@ func downloadCommand() *cobra.Command {
 
 // save writes a file under a temporary name first: a broken download leaves nothing under the final one.
 func save(name string, from io.Reader) error {
-	f, err := os.CreateTemp(".", ".mooring-download-*")
+	f, err := os.CreateTemp(filepath.Dir(name), ".mooring-download-*") // a rename does not leave its file system
 	if err != nil {
-		return err
+		return errs.Wrap(err, errs.Unavailable, "download", name+" can't be written")
 	}
 	defer os.Remove(f.Name())
 	_, err = io.Copy(f, from)
@@ -84,5 +83,5 @@ func save(name string, from io.Reader) error {
 	if err != nil {
 		return errs.Wrap(err, errs.Unavailable, "download", "the content did not arrive whole")
 	}
-	return os.Rename(f.Name(), name)
+	return errs.Wrap(os.Rename(f.Name(), name), errs.Unavailable, "download", name+" can't be written")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mooring/internal/client"
+	"mooring/internal/errs"
 )
 
 // call is a command that makes one request and shows the answer.
@@ -77,11 +78,22 @@ func (k call) run(cmd *cobra.Command, args []string) error {
 
 // group makes a parent command of calls.
 func group(use, short string, calls ...call) *cobra.Command {
-	parent := &cobra.Command{Use: use, Short: short}
+	parent := parentCommand(use, short)
 	for _, k := range calls {
 		parent.AddCommand(k.command())
 	}
 	return parent
+}
+
+// parentCommand is one that has subcommands. A word that is none of them is an
+// error: else a script's typing error would end as a success that shows help.
+func parentCommand(use, short string) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return errs.New(errs.Invalid, "command", cmd.CommandPath()+" has no command "+strconv.Quote(args[0])+": see "+cmd.CommandPath()+" --help")
+		}
+		return cmd.Help()
+	}}
 }
 
 // at is a fixed path followed by the arguments as segments.

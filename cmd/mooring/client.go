@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mooring/internal/client"
 	"mooring/internal/config"
@@ -17,11 +18,11 @@ import (
 
 // clientCommands are those that call the API of a server.
 func clientCommands() []*cobra.Command {
-	list := []*cobra.Command{connectionCommand(), bucketCommand(), syncCommand(), runCommand(), auditCommand(), loginCommand()}
+	list := []*cobra.Command{connectionCommand(), bucketCommand(), syncCommand(), runCommand(), auditCommand()}
 	for _, c := range list {
 		clientFlags(c)
 	}
-	return list
+	return append(list, loginCommand())
 }
 
 // clientFlags declares how a client finds its server.
@@ -32,9 +33,14 @@ func clientFlags(c *cobra.Command) {
 	f.String("context", "", "`name` of a server kept by mooring login")
 	f.String("namespace", "", "`id or name` of the namespace, where there are several")
 	f.Bool("json", false, "print what the server answers as JSON")
+	insecureFlag(f)
 	if f.Lookup("data-dir") == nil {
 		f.String("data-dir", config.DefaultDataDir(), "`directory` of a server on this machine")
 	}
+}
+
+func insecureFlag(f *pflag.FlagSet) {
+	f.Bool("insecure-http", false, "send the key without TLS to a server that is not on this machine")
 }
 
 // connect makes the client that the flags describe. The key in the data
@@ -52,6 +58,9 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 		return nil, err
 	}
 	name := flag("context")
+	if name != "" && base != "" && known.Known[name].URL != base {
+		return nil, errs.New(errs.Invalid, "client", "--url and --context name two servers: give one of them")
+	}
 	if name == "" && base == "" {
 		name = known.Current
 	}
@@ -71,17 +80,37 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 	if base == "" {
 		base = "http://" + config.DefaultListen
 	}
+	insecure, _ := cmd.Flags().GetBool("insecure-http")
+	if base, err = serverURL(base, insecure); err != nil {
+		return nil, err
+	}
 	if keyFile == "" {
 		if !onThisMachine(base) {
 			return nil, errs.New(errs.Invalid, "client", "which key? give --api-key-file, or log in with mooring login")
 		}
-		keyFile = filepath.Join(flag("data-dir"), "admin.key")
+		keyFile = filepath.Join(flag("data-dir"), adminKey)
 	}
 	key, err := readKey(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	return client.New(strings.TrimRight(base, "/"), key, namespace), nil
+	return client.New(base, key, namespace), nil
+}
+
+// serverURL checks where a key is to be sent: to a server, without a password
+// of its own, and in the clear only on this machine or where that is asked for.
+func serverURL(base string, insecure bool) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" {
+		return "", errs.New(errs.Invalid, "client", "the server's URL must look like https://mooring.example.com or http://"+config.DefaultListen)
+	}
+	if u.User != nil {
+		return "", errs.New(errs.Invalid, "client", "the server's URL must not hold a user name or password: the API key says who asks")
+	}
+	if u.Scheme == "http" && !insecure && !onThisMachine(base) {
+		return "", errs.New(errs.Invalid, "client", "a key is not sent in the clear: the URL must begin with https:// unless the server is on this machine, or --insecure-http allows it")
+	}
+	return strings.TrimRight(base, "/"), nil
 }
 
 func readKey(file string) (secret.String, error) {
@@ -89,11 +118,18 @@ func readKey(file string) (secret.String, error) {
 	if err != nil {
 		return secret.String{}, errs.Wrap(err, errs.Invalid, "client", "the API key can't be read")
 	}
-	key := strings.TrimSpace(string(raw))
-	if key == "" || strings.ContainsAny(key, " \n\r\t") {
+	key, ok := keyIn(string(raw))
+	if !ok {
 		return secret.String{}, errs.New(errs.Invalid, "client", file+" does not hold one API key")
 	}
-	return secret.New(key), nil
+	return key, nil
+}
+
+// keyIn reads a key that stands alone in a text. What a header can't hold is none.
+func keyIn(text string) (secret.String, bool) {
+	text = strings.TrimSpace(text)
+	other := func(r rune) bool { return r <= ' ' || r > '~' }
+	return secret.New(text), text != "" && !strings.ContainsFunc(text, other)
 }
 
 func onThisMachine(base string) bool {

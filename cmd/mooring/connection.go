@@ -25,7 +25,7 @@ func connectionCommand() *cobra.Command {
 	status := func(s string) func(*cobra.Command, []string) (any, error) {
 		return func(*cobra.Command, []string) (any, error) { return client.Object{"status": s}, nil }
 	}
-	return group("connection", "Connect storage and watch over connections",
+	cmd := group("connection", "Connect storage and watch over connections",
 		call{use: "list", short: "List connections, newest first", args: cobra.NoArgs, method: http.MethodPost, path: at(append(base, "list")...), list: true, cols: connectionColumns,
 			flags: func(c *cobra.Command) {
 				c.Flags().String("provider", "", "only of this provider")
@@ -55,9 +55,10 @@ func connectionCommand() *cobra.Command {
 				c.Flags().String("name", "", "new name")
 				c.Flags().String("description", "", "new description")
 				configFlag(c)
+				c.Flags().Bool("test", true, "try a changed configuration first and keep nothing if it fails")
 			},
 			body: func(c *cobra.Command, _ []string) (any, error) {
-				body := given(c, map[string]string{"name": "name", "description": "description"})
+				body := given(c, map[string]string{"name": "name", "description": "description", "test": "test_before_save"})
 				if !c.Flags().Changed("provider-config-file") {
 					return body, nil
 				}
@@ -65,7 +66,6 @@ func connectionCommand() *cobra.Command {
 			}},
 		call{use: "test ID-OR-NAME", short: "Prove that a connection works now", args: cobra.ExactArgs(1), method: http.MethodPost, path: one("test"), then: testResult},
 		call{use: "suspend ID-OR-NAME", short: "Stop using a connection", args: cobra.ExactArgs(1), method: http.MethodPatch, path: one(), body: status("SUSPENDED"), cols: connectionColumns},
-		call{use: "resume ID-OR-NAME", short: "Use a suspended connection again, after a test", args: cobra.ExactArgs(1), method: http.MethodPatch, path: one(), body: status("ACTIVE"), cols: connectionColumns},
 		call{use: "archive ID-OR-NAME", short: "End a connection for good and destroy its credentials", args: cobra.ExactArgs(1), method: http.MethodDelete, path: one(), cols: columns("id=connection_id", "status=status")},
 		call{use: "browse ID-OR-NAME [PATH]", short: "List the folders and files directly below a path", args: cobra.RangeArgs(1, 2), path: func(_ *cobra.Command, args []string) string { return client.Path(append(base, args[0], "browse")...) },
 			flags: func(c *cobra.Command) { c.Flags().String("path", "/", "below this path") },
@@ -76,7 +76,10 @@ func connectionCommand() *cobra.Command {
 				}
 				return url.Values{"path": {path}}
 			}, list: true, cols: columns("name=name", "source path=id", "folder=folder", "bytes=size_bytes", "modified=modified_at")},
+		trustPolicyCommand(),
 	)
+	cmd.AddCommand(resumeCommand())
+	return cmd
 }
 
 func configFlag(c *cobra.Command) {

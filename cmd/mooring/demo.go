@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -74,9 +73,6 @@ func (d *demo) run(ctx context.Context, listen string, once bool) error {
 	stop()
 	if e := <-ended; err == nil {
 		err = e
-	}
-	if errors.Is(err, context.Canceled) {
-		return nil
 	}
 	return err
 }

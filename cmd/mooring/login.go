@@ -2,12 +2,13 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -23,12 +24,14 @@ var contextName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,49}$`)
 func loginCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "login NAME URL", Short: "Keep a server and its API key under a name; the key is read from the terminal or standard input", Args: cobra.ExactArgs(2)}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, base := args[0], strings.TrimRight(args[1], "/")
+		name := args[0]
 		if !contextName.MatchString(name) {
 			return errs.New(errs.Invalid, "login", "a context's name has up to 50 of a-z, 0-9, - and _")
 		}
-		if !strings.HasPrefix(base, "https://") && !onThisMachine(base) {
-			return errs.New(errs.Invalid, "login", "a key is not sent in the clear: the URL must begin with https:// unless the server is on this machine")
+		insecure, _ := cmd.Flags().GetBool("insecure-http")
+		base, err := serverURL(args[1], insecure)
+		if err != nil {
+			return err
 		}
 		key, err := askKey(cmd)
 		if err != nil {
@@ -39,12 +42,20 @@ func loginCommand() *cobra.Command {
 		if _, err := c.Do(cmd.Context(), http.MethodPost, "/v1/organizations/connections/list", nil, client.Object{}); err != nil {
 			return err
 		}
-		return keepContext(cmd, name, client.Context{URL: base, KeyFile: name + ".key", Namespace: namespace}, key)
+		if err := keepContext(name, client.Context{URL: base, KeyFile: name + ".key", Namespace: namespace}, key); err != nil {
+			return err
+		}
+		return show(cmd, client.Object{"context": name, "url": base, "namespace": namespace}, columns("current server=context", "url=url", "namespace=namespace"))
 	}
+	f := cmd.Flags()
+	f.String("namespace", "", "`id or name` of the namespace, where there are several")
+	f.String("api-key-file", "", "`file` with the API key instead")
+	f.Bool("json", false, "print what is kept as JSON, without the key")
+	insecureFlag(f)
 	return cmd
 }
 
-func keepContext(cmd *cobra.Command, name string, c client.Context, key secret.String) error {
+func keepContext(name string, c client.Context, key secret.String) error {
 	dir, err := client.Dir()
 	if err != nil {
 		return errs.Wrap(err, errs.Invalid, "login", "there is no place for the key: set XDG_CONFIG_HOME")
@@ -57,23 +68,31 @@ func keepContext(cmd *cobra.Command, name string, c client.Context, key secret.S
 		return errs.Wrap(err, errs.Unavailable, "login", "the key can't be kept")
 	}
 	known.Known[name], known.Current = c, name
-	if err := known.Save(dir); err != nil {
-		return errs.Wrap(err, errs.Unavailable, "login", "the server can't be kept")
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s is now the current server (%s)\n", name, c.URL)
-	return nil
+	return errs.Wrap(known.Save(dir), errs.Unavailable, "login", "the server can't be kept")
 }
 
 func askKey(cmd *cobra.Command) (secret.String, error) {
-	if in, ok := cmd.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
-		fmt.Fprint(cmd.ErrOrStderr(), "API key: ")
-		raw, err := term.ReadPassword(int(in.Fd()))
-		fmt.Fprintln(cmd.ErrOrStderr())
-		return secret.New(strings.TrimSpace(string(raw))), errs.Wrap(err, errs.Invalid, "login", "the key can't be read")
+	if file, _ := cmd.Flags().GetString("api-key-file"); file != "" {
+		return readKey(file)
 	}
-	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	if line = strings.TrimSpace(line); line == "" {
-		return secret.String{}, errs.Wrap(err, errs.Invalid, "login", "no key on standard input")
+	line, err := readLine(cmd)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return secret.String{}, errs.Wrap(err, errs.Invalid, "login", "the key can't be read")
 	}
-	return secret.New(line), nil
+	key, ok := keyIn(line)
+	if !ok {
+		return secret.String{}, errs.New(errs.Invalid, "login", "no API key was given: it is read from the terminal or standard input")
+	}
+	return key, nil
+}
+
+func readLine(cmd *cobra.Command) (string, error) {
+	in, ok := cmd.InOrStdin().(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	}
+	fmt.Fprint(cmd.ErrOrStderr(), "API key: ")
+	raw, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(cmd.ErrOrStderr())
+	return string(raw), err
 }

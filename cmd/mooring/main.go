@@ -52,18 +52,22 @@ func root() *cobra.Command {
 }
 
 // explain is an error for a person: without the name of the operation, and with
-// the bad fields, one a line, if there are any.
+// the bad fields, one a line, if there are any. It is safe for a terminal:
+// names in it may come from elsewhere.
 func explain(err error) string {
 	e := errs.From(err)
-	text := strings.TrimPrefix(err.Error(), e.Op+": ")
+	lines := strings.Split(strings.TrimPrefix(err.Error(), e.Op+": "), "\n")
 	for _, f := range e.Fields {
 		parts := make([]string, len(f.Loc))
 		for i, part := range f.Loc {
 			parts[i] = fmt.Sprint(part)
 		}
-		text += "\n  " + strings.Join(parts, ".") + ": " + f.Msg
+		lines = append(lines, "  "+strings.Join(parts, ".")+": "+f.Msg)
 	}
-	return text
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // exitCode tells scripts what kind of failure it was. 1 is anything else, 2 is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -45,9 +46,10 @@ type answer struct {
 }
 
 func organizationCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "organization", Short: "Manage organizations (for the operator of a data directory)"}
+	parent := parentCommand("organization", "Manage organizations (for the operator of a data directory)")
 	create := &cobra.Command{Use: "create NAME EMAIL", Short: "Make an organization with an admin user; the key is written to a file in the data directory", Args: cobra.ExactArgs(2)}
 	settings := config.Flags(create.Flags())
+	create.Flags().Bool("json", false, "print what was done as JSON")
 	create.RunE = func(cmd *cobra.Command, args []string) error {
 		return operate(cmd, settings, order{Do: "organization create", Name: args[0], Email: args[1]})
 	}
@@ -73,11 +75,14 @@ func operate(cmd *cobra.Command, settings *config.Server, o order) error {
 		return err
 	}
 	a, err := throughSocket(cmd.Context(), settings.DataDir, o)
-	if errs.Is(err, errs.NotFound) { // no server runs on it
+	if errors.Is(err, errNoServer) {
 		a, err = onStore(cmd.Context(), settings, o)
 	}
 	if err != nil {
 		return err
+	}
+	if wantsJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), a)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "organization %s: its admin key is in %s\n", a.Org, a.KeyFile)
 	return nil
@@ -92,7 +97,9 @@ func onStore(ctx context.Context, settings *config.Server, o order) (answer, err
 	return app.carryOut(ctx, o)
 }
 
-// throughSocket asks the server on a data directory; NotFound when there is none.
+var errNoServer = errs.New(errs.NotFound, "operator", "no server answers on the data directory")
+
+// throughSocket asks the server on a data directory; errNoServer when there is none.
 func throughSocket(ctx context.Context, dir string, o order) (answer, error) {
 	socket := filepath.Join(dir, socketName)
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -109,7 +116,10 @@ func throughSocket(ctx context.Context, dir string, o order) (answer, error) {
 	}
 	res, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		return answer{}, errs.New(errs.NotFound, "operator", "no server answers on "+socket)
+		if ctx.Err() != nil {
+			return answer{}, ctx.Err()
+		}
+		return answer{}, errNoServer
 	}
 	defer res.Body.Close()
 	var a answer

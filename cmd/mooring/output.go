@@ -98,7 +98,7 @@ func lookup(o client.Object, path string) string {
 		return printable(v)
 	case map[string]any, []any:
 		raw, _ := json.Marshal(v)
-		return string(raw)
+		return printable(string(raw))
 	default:
 		return fmt.Sprint(v)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -51,10 +52,7 @@ func watchSync(cmd *cobra.Command, c *client.Client, args []string, after string
 		return err
 	}
 	path := client.Path("v1", "buckets", args[0], "syncs", args[1], "runs", run)
-	if err := follow(cmd, c, path); err != nil {
-		return err
-	}
-	ended, err := c.Do(cmd.Context(), http.MethodGet, path, nil, nil)
+	ended, err := untilEnded(cmd, c, path)
 	if err != nil {
 		return err
 	}
@@ -67,6 +65,33 @@ func watchSync(cmd *cobra.Command, c *client.Client, args []string, after string
 	return nil
 }
 
+// untilEnded follows a run to its end. A stream may end before its run does: a
+// proxy loses patience, a server is restarted.
+func untilEnded(cmd *cobra.Command, c *client.Client, path string) (client.Object, error) {
+	for {
+		if err := follow(cmd, c, path); err != nil {
+			return nil, err
+		}
+		run, err := c.Do(cmd.Context(), http.MethodGet, path, nil, nil)
+		if err != nil || run["status"] != "IN_PROGRESS" {
+			return run, err
+		}
+		if err := pause(cmd.Context()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pause is the time between two questions about the same thing.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(200 * time.Millisecond):
+		return nil
+	}
+}
+
 // runAfter waits for a run that is not after.
 func runAfter(cmd *cobra.Command, c *client.Client, args []string, after string) (string, error) {
 	for {
@@ -77,10 +102,8 @@ func runAfter(cmd *cobra.Command, c *client.Client, args []string, after string)
 		if run, _ := sync["current_sync_run_id"].(string); run != after {
 			return run, nil
 		}
-		select {
-		case <-cmd.Context().Done():
-			return "", cmd.Context().Err()
-		case <-time.After(200 * time.Millisecond):
+		if err := pause(cmd.Context()); err != nil {
+			return "", err
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -99,13 +100,22 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, errs.New(errs.Unavailable, "client", "no answer from "+c.Base+": start one with mooring serve, or name another with --url")
+		return nil, errs.New(errs.Unavailable, "client", "no answer from "+c.Base+" ("+reason(err)+"): start one with mooring serve, or name another with --url")
 	}
 	if res.StatusCode >= 300 {
 		defer res.Body.Close()
 		return nil, failure(res)
 	}
 	return res, nil
+}
+
+// reason is why there was no answer, without the request that an *url.Error repeats.
+func reason(err error) string {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	return err.Error()
 }
 
 // failure makes an error of an answer, classified by details.kind or status.

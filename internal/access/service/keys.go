@@ -127,7 +127,9 @@ func (s *Service) Keys(ctx context.Context, org id.Org, email string, revoked bo
 // keysOf lists all keys of a user, newest first. Revoked ones stay, so that the
 // oldest, which is often the strongest, may be far down.
 func (s *Service) keysOf(ctx context.Context, org id.Org, user id.User) ([]access.APIKey, error) {
-	return every(func(p store.Page) (store.List[access.APIKey], error) { return s.Store.APIKeys().List(ctx, org, user, p) })
+	return every(func(p store.Page) (store.List[access.APIKey], error) {
+		return s.Store.APIKeys().List(ctx, org, user, p)
+	})
 }
 
 // every reads a list to its end.

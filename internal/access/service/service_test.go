@@ -3,6 +3,7 @@ package service_test
 import (
 	"errors"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -158,13 +159,17 @@ func TestTheAdminKeysNameIsReserved(t *testing.T) {
 // TestNoKeyIsLostBehindRevokedOnes: the admin key is a user's oldest.
 func TestNoKeyIsLostBehindRevokedOnes(t *testing.T) {
 	f := setUp(t)
+	var inserts sync.WaitGroup // at once, so that they share commits
 	for i := range 1001 {
-		at := f.now.Add(time.Duration(i+1) * time.Second)
-		k := access.APIKey{ID: id.NewAPIKey(), Org: f.org, User: f.who.Key.User, Hash: strconv.Itoa(i), Name: "k", Status: access.KeyRevoked, CreatedAt: at, UpdatedAt: at}
-		if _, err := f.Store.APIKeys().Insert(t.Context(), f.org, k); err != nil {
-			t.Fatal(err)
-		}
+		inserts.Go(func() {
+			at := f.now.Add(time.Duration(i+1) * time.Second)
+			k := access.APIKey{ID: id.NewAPIKey(), Org: f.org, User: f.who.Key.User, Hash: strconv.Itoa(i), Name: "k", Status: access.KeyRevoked, CreatedAt: at, UpdatedAt: at}
+			if _, err := f.Store.APIKeys().Insert(t.Context(), f.org, k); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	inserts.Wait()
 	if keys, err := f.Keys(t.Context(), f.org, email, false); err != nil || len(keys) != 1 {
 		t.Errorf("%d live keys, %v", len(keys), err)
 	}
