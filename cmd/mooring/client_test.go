@@ -252,10 +252,10 @@ func TestADownloadIsWrittenBesideItsTarget(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(dir)
-	if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // a folder; nothing can be written here
+	if err := os.Chmod(dir, 0o500); err != nil { // nothing can be written here
 		t.Fatal(err)
 	}
-	defer func() { _ = os.Chmod(dir, 0o700) }() //nolint:gosec // a folder, to be removed
+	defer func() { _ = os.Chmod(dir, 0o700) }()
 	if err := save(name, strings.NewReader("content")); err != nil {
 		t.Fatal(err)
 	}
