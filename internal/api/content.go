@@ -72,7 +72,6 @@ func (c *call) objectContent(none) error {
 // send copies exactly n bytes. Anything less breaks the connection, so that
 // nobody takes a part for the whole.
 func (c *call) send(in io.Reader, n int64) error {
-	conn := http.NewResponseController(c.w)
 	buf := make([]byte, contentBuffer)
 	for n > 0 {
 		got, err := io.ReadFull(in, buf[:min(int64(len(buf)), n)])
@@ -82,13 +81,11 @@ func (c *call) send(in io.Reader, n int64) error {
 			}
 			return err
 		}
-		_ = conn.SetWriteDeadline(time.Now().Add(stalled))
 		if _, err := c.w.Write(buf[:got]); err != nil {
 			panic(http.ErrAbortHandler) // the client has gone
 		}
 		n -= int64(got)
 	}
-	_ = conn.SetWriteDeadline(time.Time{})
 	return nil
 }
 

@@ -66,7 +66,8 @@ func (c *call) document() (any, error) {
 	var doc any
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	if err := dec.Decode(&doc); err != nil || dec.More() {
+	err = dec.Decode(&doc)
+	if _, end := dec.Token(); err != nil || !errors.Is(end, io.EOF) { // More takes a stray bracket for an end
 		return nil, malformed("the body is not JSON") // without the decoder's text, which quotes it
 	}
 	return doc, nil

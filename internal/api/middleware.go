@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,17 +29,31 @@ func (a *answer) WriteHeader(status int) {
 	if a.status == 0 {
 		a.status = status
 	}
+	a.patience()
 	a.ResponseWriter.WriteHeader(status)
 }
 
+// patience gives the client its time to take what comes next: one that reads
+// nothing would else hold a handler for as long as it likes.
+func (a *answer) patience() {
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(stalled))
+}
+
 // Write counts.
-func (a *answer) Write(p []byte) (int, error) {
+func (a *answer) Write(p []byte) (n int, err error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	n, err := a.ResponseWriter.Write(p)
-	a.bytes += int64(n)
-	return n, err
+	for piece := range slices.Chunk(p, contentBuffer) {
+		a.patience()
+		written, err := a.ResponseWriter.Write(piece)
+		n += written
+		a.bytes += int64(written)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -68,6 +83,7 @@ func (s *server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		a := &answer{ResponseWriter: w, id: requestIDOf(r)}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the answer before, on the same connection
 		h := a.Header()
 		h.Set("X-Request-Id", a.id)
 		h.Set("X-Content-Type-Options", "nosniff")

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"mooring/internal/api"
 )
@@ -26,6 +28,8 @@ func TestBodies(t *testing.T) {
 	}{
 		"not JSON":         {`{"name":`, 400},
 		"two documents":    {`{} {}`, 400},
+		"a stray bracket":  {`{"bucket_name":"stray"}]`, 400},
+		"a stray brace":    {`{"bucket_name":"stray"}}`, 400},
 		"not UTF-8":        {"{\"bucket_name\":\"\xff\"}", 400},
 		"too deep":         {deep, 400},
 		"deep in a string": {`{"bucket_name":"` + strings.Repeat("[", 90) + `"}`, 200},
@@ -171,5 +175,45 @@ func TestErrorsOfTheStoreAreHidden(t *testing.T) {
 	got := w.do(r)
 	if got.status != 503 && got.status != 500 || strings.Contains(string(got.raw), "sql") {
 		t.Errorf("%d %s", got.status, got.raw)
+	}
+}
+
+// impatient notes the deadlines that are set for writing.
+type impatient struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+	late     int // writes without one
+}
+
+func (i *impatient) SetWriteDeadline(t time.Time) error {
+	i.deadline = t
+	return nil
+}
+
+func (i *impatient) Write(p []byte) (int, error) {
+	if i.deadline.IsZero() {
+		i.late++
+	}
+	return i.ResponseRecorder.Write(p)
+}
+
+// TestAClientThatReadsNothingIsGivenUp: also one without a key.
+func TestAClientThatReadsNothingIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range []string{"/openapi.json", "/docs", "/v1/health", "/v1/buckets", "/nothing"} {
+		i := &impatient{ResponseRecorder: httptest.NewRecorder(), deadline: time.Now().Add(-time.Hour)}
+		w.handler.ServeHTTP(i, httptest.NewRequest("GET", path, nil))
+		if i.late > 0 || !i.deadline.After(time.Now()) {
+			t.Errorf("%s: %d writes without a deadline; it is %s", path, i.late, i.deadline)
+		}
+	}
+}
+
+// TestTimesAreOnesThatClientsCanRead: a zone must not move one out of the four
+// digits that a year has.
+func TestTimesAreOnesThatClientsCanRead(t *testing.T) {
+	w := newWorld(t)
+	for at, status := range map[string]int{"9999-12-31T23:59:59Z": 200, "9999-12-31T23:59:59-12:00": 422, "0001-01-01T00:00:00+14:00": 422} {
+		w.as(status, "GET", "/v1/organizations/audit/logs?end="+url.QueryEscape(at), nil)
 	}
 }

@@ -164,7 +164,6 @@ func (c *call) event(conn *http.ResponseController, r syncing.Run) error {
 	if err != nil {
 		return err
 	}
-	_ = conn.SetWriteDeadline(time.Now().Add(stalled))
 	if _, err := c.w.Write(append(append([]byte("event: progress\ndata: "), raw...), "\n\n"...)); err != nil {
 		return err
 	}

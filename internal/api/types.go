@@ -33,8 +33,9 @@ func (stamp) Schema(huma.Registry) *huma.Schema {
 func (t *stamp) read(v any, at errs.Fields) {
 	s, ok := v.(string)
 	for _, form := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05Z07:00", time.DateOnly} {
-		if parsed, err := time.Parse(form, s); ok && err == nil && parsed.Year() >= 1 {
-			*t = stamp(parsed.UTC().Truncate(time.Millisecond))
+		parsed, err := time.Parse(form, s)
+		if parsed = parsed.UTC(); ok && err == nil && parsed.Year() >= 1 && parsed.Year() <= 9999 { // in UTC, as it is written
+			*t = stamp(parsed.Truncate(time.Millisecond))
 			return
 		}
 	}
