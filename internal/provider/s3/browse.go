@@ -20,10 +20,13 @@ func (s *source) Browse(ctx context.Context, path, page string, limit int) (driv
 		return s.buckets(ctx, page, limit)
 	}
 	p, err := placeOf("s3.browse", path)
-	if err != nil {
-		return driver.Listing{}, err
+	if err != nil { // the provider was not asked: it is the caller's mistake, not its refusal
+		return driver.Listing{}, errs.New(errs.Invalid, "s3.browse", errs.From(err).Msg)
 	}
 	l, err := s.list(ctx, query{op: "s3.browse", bucket: p.bucket, prefix: p.base, delimiter: "/", token: page, max: limit})
+	if page != "" && err != nil && errs.From(err).Code == "InvalidArgument" {
+		return driver.Listing{}, errs.New(errs.CursorExpired, "s3.browse", "the cursor is not one of this listing, or no longer: start again without one")
+	}
 	if err != nil {
 		return driver.Listing{}, err
 	}

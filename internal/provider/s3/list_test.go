@@ -396,3 +396,19 @@ func TestBrowseReachesOddFolders(t *testing.T) {
 	slices.Sort(met)
 	equal(t, "files", met, []string{"../x", "/y", "a b/c", "a//b"})
 }
+
+// TestBrowseTellsTheCallersMistakesFromTheProviders: what the caller made up is
+// no refusal of the provider's.
+func TestBrowseTellsTheCallersMistakesFromTheProviders(t *testing.T) {
+	srv := start(t, emulator.Options{})
+	src := opened(t, srv)
+	for _, path := range []string{"..", "/../x", "a b", "x", "\x00"} {
+		if _, err := src.Browse(t.Context(), path, "", 10); !errs.Is(err, errs.Invalid) || errs.From(err).Origin != errs.Ours {
+			t.Errorf("the path %q: %+v", path, errs.From(err))
+		}
+	}
+	srv.Inject(emulator.Fault{Match: emulator.On(emulator.ListObjectsV2), Action: emulator.ReplyCode("InvalidArgument")})
+	if _, err := src.Browse(t.Context(), "data", "made up", 10); !errs.Is(err, errs.CursorExpired) || errs.From(err).Origin != errs.Ours {
+		t.Errorf("the cursor: %+v", errs.From(err))
+	}
+}
