@@ -116,7 +116,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 			orgs, err := a.system.Organizations(ctx, "", 2)
 			return len(orgs) > 1, err
 		},
-		RetainCredentials: a.settings.Retain,
+		Isolated: a.guard.Isolated, RetainCredentials: a.settings.Retain,
 	})
 	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Log: a.log, Now: time.Now}
 }

@@ -43,6 +43,7 @@ type Guard struct {
 	strict   *http.Transport // verifies certificates
 	lax      *http.Transport // does not
 	operator *http.Transport // dials anywhere
+	sites    sites
 }
 
 // New makes a Guard.

@@ -42,6 +42,7 @@ func (t *roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, classify(caller, r.URL.Host, err)
 	}
+	t.guard.sites.answered(r)
 	b := &body{ReadCloser: resp.Body, caller: caller, ctx: ctx, cancel: cancel, host: r.URL.Host, stall: t.guard.opts.StallTimeout}
 	b.timer = time.AfterFunc(b.stall, func() { cancel(errStalled) })
 	b.timer.Stop()
