@@ -88,6 +88,9 @@ func TestExplain(t *testing.T) {
 	if got := explain(e); got != "request is not valid\n  body.permissions.1: must be \uFFFD[31mone" {
 		t.Errorf("%q", got)
 	}
+	if got := explain(context.Canceled); got != "interrupted" {
+		t.Errorf("%q", got)
+	}
 	if got := explain(errs.New(errs.NotFound, "", "no \u202econnection\r")); got != "no \uFFFDconnection\uFFFD" {
 		t.Errorf("%q", got)
 	}

@@ -56,6 +56,9 @@ func root() *cobra.Command {
 // names in it may come from elsewhere.
 func explain(err error) string {
 	e := errs.From(err)
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
 	lines := strings.Split(strings.TrimPrefix(err.Error(), e.Op+": "), "\n")
 	for _, f := range e.Fields {
 		parts := make([]string, len(f.Loc))
