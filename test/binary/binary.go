@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -180,6 +181,22 @@ func Run(ctx context.Context, bin string, env []string, stdin string, args ...st
 		return r, nil
 	}
 	return r, err
+}
+
+// Main builds the binary for the tests of a package, says where it is, and runs
+// them. It is for TestMain, which exits with what it returns.
+func Main(m *testing.M, path *string) int {
+	dir, err := os.MkdirTemp("", "mooring-binary-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if *path, err = Build(context.Background(), dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // Output gathers what a process prints while others may read it.
