@@ -10,6 +10,7 @@ import (
 
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
+	"mooring/internal/provider/driver"
 )
 
 // Budgets bound what all sources of a process do with one credential: how many
@@ -39,9 +40,9 @@ func NewBudgets(most int) *Budgets {
 	return &Budgets{most: most, all: map[[sha256.Size]byte]*budget{}}
 }
 
-// of returns the budget of a configuration's credential, and what gives it back.
-func (b *Budgets) of(c config.Config, clock func() time.Time) (*budget, func()) {
-	id, now := identity(c), clock()
+// of returns the budget of a credential, and what gives it back.
+func (b *Budgets) of(id [sha256.Size]byte, clock func() time.Time) (*budget, func()) {
+	now := clock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for k, old := range b.all {
@@ -66,9 +67,13 @@ func (b *Budgets) of(c config.Config, clock func() time.Time) (*budget, func()) 
 	}
 }
 
-// identity tells credentials apart. The secrets are part of it, so that nobody
-// is throttled by another who only claims the same name.
-func identity(c config.Config) [sha256.Size]byte {
+// identity tells apart what a provider throttles by itself: what the source says,
+// else the credential. The secrets are part of it, so that nobody is throttled
+// by another who only claims the same name.
+func identity(name string, src driver.Source, c config.Config) [sha256.Size]byte {
+	if s, ok := src.(driver.Budgeter); ok {
+		return sha256.Sum256([]byte(name + "\x00" + s.Budget()))
+	}
 	secrets := map[string]string{}
 	for k, v := range c.Secrets {
 		secrets[k] = v.Reveal()

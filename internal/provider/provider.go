@@ -64,6 +64,9 @@ func Open(ctx context.Context, name string, c config.Config, d Deps) (*Source, e
 	if d.Options.Now == nil {
 		d.Options.Now = time.Now
 	}
+	if d.Options.Tokens == nil {
+		d.Options.Tokens = NewTokens(d.Options.Now)
+	}
 	src, err := open(ctx, c, d.Options)
 	if err != nil {
 		return nil, newScrubber(c).error(err, name+".open")
@@ -96,7 +99,7 @@ func New(name string, src driver.Source, c config.Config, d Deps) *Source {
 		d.Jitter = random
 	}
 	s := &Source{name: name, driver: src, deps: d, scrub: newScrubber(c)}
-	s.budget, s.release = d.Budgets.of(c, d.Options.Now)
+	s.budget, s.release = d.Budgets.of(identity(name, src, c), d.Options.Now)
 	return s
 }
 
@@ -157,6 +160,12 @@ func (s *Source) Attributer() (driver.Attributer, bool) {
 	return attributer{s, d}, ok
 }
 
+// Walker returns the source as a driver.Walker, if its adapter is one.
+func (s *Source) Walker() (driver.Walker, bool) {
+	d, ok := s.driver.(driver.Walker)
+	return walker{s, d}, ok
+}
+
 // Close implements driver.Source.
 func (s *Source) Close() error {
 	s.release()
@@ -181,6 +190,16 @@ type attributer struct {
 // Attributes implements driver.Attributer.
 func (a attributer) Attributes(ctx context.Context, item driver.Item, want driver.Want) (driver.Attributes, error) {
 	return call(ctx, a.s, "attributes", a.s.deps.Tries, func() (driver.Attributes, error) { return a.d.Attributes(ctx, item, want) })
+}
+
+type walker struct {
+	s *Source
+	d driver.Walker
+}
+
+// Walk implements driver.Walker.
+func (w walker) Walk(ctx context.Context, scope driver.Scope, folder string, cur driver.Cursor) (driver.Page, error) {
+	return call(ctx, w.s, "walk", w.s.deps.Tries, func() (driver.Page, error) { return w.d.Walk(ctx, scope, folder, cur) })
 }
 
 // reader counts what is read and scrubs what goes wrong.

@@ -55,6 +55,24 @@ type Attributer interface {
 	Attributes(ctx context.Context, item Item, want Want) (Attributes, error)
 }
 
+// Walker is a Source with folders and a feed. Walk enumerates everything below a
+// folder, at any depth, the folder itself left out: it is asked when a feed's
+// change brings a folder into the scope of which nothing is known. The cursor is
+// as that of Changes, but need not survive a restart: a walk that was broken off
+// begins anew. The last page has no Next. What is met twice, or moves meanwhile,
+// does no harm: the feed tells of it again.
+type Walker interface {
+	Walk(ctx context.Context, scope Scope, folder string, cur Cursor) (Page, error)
+}
+
+// Budgeter is a Source that knows with whom its provider throttles it together,
+// e.g. one application in one tenant. Budget names them, with what proves the
+// name (a digest of a secret), so that nobody is slowed down by another who only
+// claims it. Sources of one provider with the same Budget share their budget.
+type Budgeter interface {
+	Budget() string
+}
+
 // Want says which attributes are needed.
 type Want struct{ Metadata, Tags, Properties bool }
 
@@ -122,11 +140,13 @@ type Page struct {
 // Change is one item that exists or is gone.
 //
 // In a feed a folder's change stands for all that is below it: what is below a
-// folder that was renamed, moved or deleted is not repeated. Only what is below
-// a folder that enters the scope follows it, since nobody knows it yet.
+// folder that was renamed, moved or deleted is not repeated. A feed may tell of
+// what lies outside of its scope: Item.Parent says where it is, and whoever keeps
+// the index of folders decides. It asks Stat for a folder that it has never met,
+// and Walk for what is below one that enters the scope.
 type Change struct {
 	Item Item
-	Gone bool // deleted or out of scope, perhaps never met; only Item.ID (and Folder, if known) is set
+	Gone bool // deleted, or known to be out of scope, perhaps never met; only Item.ID (and Folder, if known) is set
 }
 
 // Item is one file, row or folder.
@@ -175,7 +195,9 @@ type Options struct {
 	Transport Transport
 	// OwnIdentity reaches the operator's AWS identity, for assumed roles only.
 	OwnIdentity Identity
-	Now         func() time.Time
+	// Tokens keeps what the connection's credentials are exchanged for; never nil.
+	Tokens Tokens
+	Now    func() time.Time
 }
 
 // Opener makes a Source of a configuration. It makes no request. A field that
