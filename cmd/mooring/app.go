@@ -99,7 +99,10 @@ func (a *app) found(ctx context.Context) error {
 // sources opens connections' configurations through the one guarded transport
 // and the budgets that all of this process share.
 func (a *app) sources() func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
-	deps := provider.Deps{Registry: all.Adapters(), Options: driver.Options{Transport: a.guard, OwnIdentity: ambient{}, Now: time.Now}, Budgets: provider.NewBudgets(0)}
+	deps := provider.Deps{
+		Registry: all.Adapters(), Endpoints: a.settings.ProviderEndpoints(), Budgets: provider.NewBudgets(0),
+		Options: driver.Options{Transport: a.guard, OwnIdentity: ambient{}, Now: time.Now},
+	}
 	return func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
 		return provider.Open(ctx, name, c, deps)
 	}

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -28,6 +30,7 @@ type Server struct {
 	Destination    string   // folder of the default destination; default <data-dir>/buckets
 	AllowNetworks  []string // CIDR ranges beside the public ones that connections may reach
 	OutboundProxy  string
+	Endpoints      []string // PROVIDER.NAME=URL, instead of a provider's own
 	TrustedProxies []string // CIDR ranges whose X-Forwarded-For is believed
 	InsecureHTTP   bool
 	TLSCert        string
@@ -37,9 +40,10 @@ type Server struct {
 	LogLevel       string
 	LogFormat      string
 
-	networks []netip.Prefix
-	proxies  []netip.Prefix
-	proxyURL *url.URL
+	networks  []netip.Prefix
+	proxies   []netip.Prefix
+	proxyURL  *url.URL
+	endpoints map[string]map[string]string
 }
 
 // DefaultListen is where a server listens unless told otherwise.
@@ -56,6 +60,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.StringVar(&s.Destination, "destination", "", "`folder` of the default destination (default: DATA-DIR/buckets)")
 	f.StringSliceVar(&s.AllowNetworks, "allow-network", nil, "loopback or private `CIDR` that connections may reach (repeatable)")
 	f.StringVar(&s.OutboundProxy, "outbound-proxy", "", "`URL` of the proxy for connections; environment proxies are not used")
+	f.StringSliceVar(&s.Endpoints, "provider-endpoint", nil, "`PROVIDER.NAME=URL` to use instead of the provider's own, e.g. sharepoint.api=https://graph.microsoft.us/v1.0 (repeatable)")
 	f.StringSliceVar(&s.TrustedProxies, "trusted-proxy", nil, "`CIDR` of reverse proxies whose X-Forwarded-For is believed (repeatable)")
 	f.BoolVar(&s.InsecureHTTP, "insecure-http", false, "serve without TLS on an address that is not loopback")
 	f.StringVar(&s.TLSCert, "tls-cert", "", "`file` of the certificate chain (PEM)")
@@ -104,7 +109,7 @@ func (s *Server) Validate() error {
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		return invalid("--log-format must be text or json")
 	}
-	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkListen, s.checkTLS} {
+	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkListen, s.checkTLS} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -140,6 +145,34 @@ func (s *Server) checkProxy() error {
 		return invalid("--outbound-proxy must be an http, https or socks5 URL")
 	}
 	s.proxyURL = u
+	return nil
+}
+
+// endpointNames are what the adapters let an operator replace.
+var endpointNames = map[string][]string{
+	"google_drive": {"api", "token", "consent"},
+	"s3":           {"sts"},
+	"sharepoint":   {"api", "token"},
+	"snowflake":    {"api"},
+}
+
+func (s *Server) checkEndpoints() error {
+	s.endpoints = map[string]map[string]string{}
+	for _, entry := range s.Endpoints {
+		name, address, _ := strings.Cut(entry, "=")
+		provider, endpoint, _ := strings.Cut(name, ".")
+		u, err := url.Parse(address)
+		if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
+			return invalid("--provider-endpoint: " + name + " needs an http or https URL without user info, as in " + name + "=https://…")
+		}
+		if !slices.Contains(endpointNames[provider], endpoint) {
+			return invalid("--provider-endpoint: " + name + " is not an endpoint; there are google_drive.api, google_drive.token, google_drive.consent, s3.sts, sharepoint.api, sharepoint.token, snowflake.api")
+		}
+		if s.endpoints[provider] == nil {
+			s.endpoints[provider] = map[string]string{}
+		}
+		s.endpoints[provider][endpoint] = address
+	}
 	return nil
 }
 
@@ -183,6 +216,9 @@ func (s *Server) Proxies() []netip.Prefix { return s.proxies }
 
 // Proxy is OutboundProxy, or nil, after Validate.
 func (s *Server) Proxy() *url.URL { return s.proxyURL }
+
+// ProviderEndpoints are the Endpoints by provider and name, after Validate.
+func (s *Server) ProviderEndpoints() map[string]map[string]string { return s.endpoints }
 
 // URL is how users reach a server that listens on addr.
 func (s *Server) URL(addr string) string {

@@ -80,3 +80,18 @@ func TestABadValueIsNotQuoted(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestProviderEndpoints(t *testing.T) {
+	s, err := load(t, []string{"--provider-endpoint=sharepoint.api=https://graph.microsoft.us/v1.0", "--provider-endpoint=sharepoint.token=https://login.microsoftonline.us"}, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.ProviderEndpoints()["sharepoint"]; got["api"] != "https://graph.microsoft.us/v1.0" || got["token"] != "https://login.microsoftonline.us" {
+		t.Errorf("got %v", got)
+	}
+	for _, bad := range []string{"sharepoint.api", "sharepoint.api=ftp://host", "box.api=https://host", "snowflake.token=https://host", "s3.sts=https://user:pw@host"} {
+		if _, err := load(t, []string{"--provider-endpoint=" + bad}, nil, ""); !errs.Is(err, errs.Invalid) || strings.Contains(err.Error(), "pw") {
+			t.Errorf("%s: got %v", bad, err)
+		}
+	}
+}

@@ -24,6 +24,8 @@ type Registry map[string]driver.Opener
 type Deps struct {
 	Registry Registry
 	Options  driver.Options
+	// Endpoints are Options.Endpoints by provider.
+	Endpoints map[string]map[string]string
 	// Budgets are shared by all sources of a process; nil: one of its own.
 	Budgets *Budgets
 	// Metrics counts calls; nil: nothing.
@@ -63,6 +65,9 @@ func Open(ctx context.Context, name string, c config.Config, d Deps) (*Source, e
 	}
 	if d.Options.Now == nil {
 		d.Options.Now = time.Now
+	}
+	if d.Options.Endpoints == nil {
+		d.Options.Endpoints = d.Endpoints[name]
 	}
 	if d.Options.Tokens == nil {
 		d.Options.Tokens = NewTokens(d.Options.Now)
