@@ -14,10 +14,13 @@ import (
 
 // Needs says which attributes of an item a mapping uses that a listing may
 // lack: what to ask a driver.Attributer for.
-type Needs struct{ Metadata, Tags, Properties bool }
+type Needs struct{ Metadata, Tags, Properties, Permissions bool }
+
+// permissionsKey is the drive property that costs a request of its own.
+const permissionsKey = "permissions"
 
 // Any reports whether anything is needed.
-func (n Needs) Any() bool { return n.Metadata || n.Tags || n.Properties }
+func (n Needs) Any() bool { return n.Metadata || n.Tags || n.Properties || n.Permissions }
 
 // Needs is none for no mapping.
 func (m *Mapping) Needs() (n Needs) {
@@ -27,7 +30,10 @@ func (m *Mapping) Needs() (n Needs) {
 	for _, e := range m.Entries {
 		n.Metadata = n.Metadata || e.Source.Type == "metadata"
 		n.Tags = n.Tags || e.Source.Type == "tag"
-		n.Properties = n.Properties || e.Source.Type == "drive_property"
+		if e.Source.Type == "drive_property" {
+			n.Properties = n.Properties || e.Source.Key != permissionsKey
+			n.Permissions = n.Permissions || e.Source.Key == permissionsKey
+		}
 	}
 	return n
 }

@@ -203,6 +203,7 @@ func TestNeeds(t *testing.T) {
 		{"s3", `{"a": {"source": {"type": "tag", "key": "k"}}}`, syncing.Needs{Tags: true}},
 		{"s3", `{"a": {"source": {"type": "metadata", "key": "k"}}}`, syncing.Needs{Metadata: true}},
 		{"google_drive", `{"a": {"source": {"type": "drive_property", "key": "k"}}}`, syncing.Needs{Properties: true}},
+		{"sharepoint", `{"a": {"source": {"type": "drive_property", "key": "permissions"}}}`, syncing.Needs{Permissions: true}},
 	} {
 		got := mapping(t, c.provider, c.mapping).Needs()
 		if got != c.want || got.Any() != (c.want != syncing.Needs{}) {

@@ -18,7 +18,7 @@ var sourceKinds = map[string][]string{
 	"tag":            {"s3", "tigris"},
 	"metadata":       {"s3", "tigris"},
 	"column":         {"snowflake"},
-	"drive_property": {"google_drive"},
+	"drive_property": {"google_drive", "sharepoint"},
 	"folder_path":    {"s3", "tigris", "google_drive", "sharepoint"},
 	"filename_regex": nil, // all
 	"constant":       nil,

@@ -73,8 +73,9 @@ type Budgeter interface {
 	Budget() string
 }
 
-// Want says which attributes are needed.
-type Want struct{ Metadata, Tags, Properties bool }
+// Want says which attributes are needed. Permissions is the one property of that
+// name, which says who may see a file and often costs a request of its own.
+type Want struct{ Metadata, Tags, Properties, Permissions bool }
 
 // Attributes of an item. Metadata keys are in lower case.
 type Attributes struct {
