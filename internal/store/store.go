@@ -24,6 +24,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"mooring/csfle"
 	"mooring/internal/access"
@@ -43,6 +44,8 @@ type Store interface {
 	Namespaces() Namespaces
 	APIKeys() APIKeys
 	Connections() Connections
+	Tokens() Tokens
+	Consents() Consents
 	Buckets() Buckets
 	Catalogue() Catalogue
 	Tree() Tree
@@ -120,6 +123,22 @@ type Connections interface {
 	Count(ctx context.Context, org id.Org, f connection.Filter) (int64, error)
 	// Touch moves last_used_at without a revision; it may be held back for a minute.
 	Touch(ctx context.Context, org id.Org, id id.Connection) error
+}
+
+// Tokens are what connections' credentials were exchanged for, one document a
+// connection. They are not part of the connection, whose revision stays.
+type Tokens interface {
+	Records[connection.Tokens, id.Connection]
+	Remove(ctx context.Context, org id.Org, conn id.Connection) error // a missing one is no error
+	// Sweep removes those of archived connections.
+	Sweep(ctx context.Context, org id.Org) error
+}
+
+// Consents are attempts to connect by asking a user, until they expire.
+type Consents interface {
+	Records[connection.Consent, string]
+	// Sweep removes those that expire at now or before.
+	Sweep(ctx context.Context, org id.Org, now time.Time) error
 }
 
 // Buckets of an organization, newest first. (Namespace, Name) is unique among

@@ -17,12 +17,14 @@ type roles struct {
 	passes        passes
 	shards        shards
 	runs          runs
+	tokens        tokens
+	consents      consents
 }
 
 func newRoles(s *Store) roles {
 	return roles{
 		newOrganizations(s), newUsers(s), newNamespaces(s), newAPIKeys(s), newConnections(s), newBuckets(s),
-		newSyncs(s), newPasses(s), newShards(s), newRuns(s),
+		newSyncs(s), newPasses(s), newShards(s), newRuns(s), newTokens(s), newConsents(s),
 	}
 }
 
@@ -42,6 +44,12 @@ func (s *Store) APIKeys() store.APIKeys { return s.apiKeys }
 
 // Connections implements store.Store.
 func (s *Store) Connections() store.Connections { return s.connections }
+
+// Tokens implements store.Store.
+func (s *Store) Tokens() store.Tokens { return s.tokens }
+
+// Consents implements store.Store.
+func (s *Store) Consents() store.Consents { return s.consents }
 
 // Buckets implements store.Store.
 func (s *Store) Buckets() store.Buckets { return s.buckets }

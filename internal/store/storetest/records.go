@@ -69,6 +69,7 @@ func recordTests() []subtest {
 		func(d *syncing.Run) int64 { return d.Revision }, func(d *syncing.Run) *int64 { return &d.Ledger.Bytes },
 		func(d *syncing.Run) *time.Time { return &d.UpdatedAt },
 	}.tests()...)
+	out = append(out, tokenRecordTests()...)
 	return append(out, accessRecordTests()...)
 }
 

@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"Lists":       listTests(),
 		"Filters":     filterTests(),
 		"Connections": connectionTests(),
+		"Tokens":      tokenTests(),
 		"Catalogue":   catalogueTests(),
 		"Objects":     objectTests(),
 		"Reserve":     reserveTests(),

@@ -60,6 +60,8 @@ func populate(t *testing.T, h Harness) tenant {
 	ns := ok(s.Namespaces().Insert(ctx, org, newNamespace(org, 1)))(t)
 	k := ok(s.APIKeys().Insert(ctx, org, newKey(org, u.ID, 1)))(t)
 	c := ok(s.Connections().Insert(ctx, org, newConnection(org, 1)))(t)
+	tok := ok(s.Tokens().Insert(ctx, org, newTokens(org, c.ID, 1)))(t)
+	consent := ok(s.Consents().Insert(ctx, org, newConsent(org, 1)))(t)
 	b := ok(s.Buckets().Insert(ctx, org, newBucket(org, ns.ID, 1)))(t)
 	d := newSync(org, 1)
 	d.DeletedAt = ptr(moment(5)) // so that nothing but tenancy keeps it from being removed
@@ -84,11 +86,11 @@ func populate(t *testing.T, h Harness) tenant {
 	must(t, s.Events().Append(ctx, org, []event.Event{ev}))
 	out := tenant{org, map[reflect.Type]any{}}
 	for _, v := range []any{
-		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, o, u, ns, k, c, b, d, p, sh, r, rec, key.Key(""), store.Page{},
+		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, o, u, ns, k, c, tok, consent, b, d, p, sh, r, rec, key.Key(""), store.Page{},
 		[]id.Object{obj.ID}, []bucket.Object{obj}, []string{obj.SHA256, letter.ID, rec.ID, "node"}, []syncing.Absence{absence}, []syncing.DeadLetter{letter},
 		[]syncing.TreeChange{{Node: syncing.Node{ID: "node"}, Gone: true}}, []audit.Entry{newEntry(2)}, []event.Event{newEvent(2)},
 		[]bucket.Claim{{Source: bucket.FileSource(obj.ID), Candidates: candidates("stranger")}}, []key.Key{bucket.FileSource(obj.ID)},
-		10, int64(0),
+		10, int64(0), moment(1_000_000),
 	} {
 		out.values[reflect.TypeOf(v)] = v
 	}
@@ -110,6 +112,8 @@ func (n tenant) text(method string) string {
 		return "parent"
 	case "Shards.Get", "Shards.Update":
 		return n.values[reflect.TypeFor[syncing.Shard]()].(syncing.Shard).ID
+	case "Consents.Get", "Consents.Update":
+		return n.values[reflect.TypeFor[connection.Consent]()].(connection.Consent).ID
 	case "DeadLetters.Get":
 		return n.values[reflect.TypeFor[[]syncing.DeadLetter]()].([]syncing.DeadLetter)[0].ID
 	}
@@ -253,6 +257,8 @@ func dump(t *testing.T, h Harness, n tenant) map[string]any {
 		"namespaces":   ok(s.Namespaces().List(ctx, org, whole))(t),
 		"keys":         ok(s.APIKeys().List(ctx, org, "", whole))(t),
 		"connections":  ok(s.Connections().List(ctx, org, connection.Filter{}, whole))(t),
+		"tokens":       ok(s.Tokens().Get(ctx, org, c))(t),
+		"consent":      ok(s.Consents().Get(ctx, org, n.text("Consents.Get")))(t),
 		"buckets":      ok(s.Buckets().List(ctx, org, bucket.ListFilter{}, whole))(t),
 		"sync":         ok(s.Syncs().Get(ctx, org, d))(t),
 		"pass":         ok(s.Passes().Get(ctx, org, p))(t),
