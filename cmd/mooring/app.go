@@ -14,6 +14,7 @@ import (
 	"mooring/csfle"
 	accessservice "mooring/internal/access/service"
 	"mooring/internal/api"
+	auditservice "mooring/internal/audit/service"
 	"mooring/internal/bucket"
 	bucketservice "mooring/internal/bucket/service"
 	"mooring/internal/config"
@@ -43,6 +44,7 @@ type app struct {
 	log         *slog.Logger
 	store       *sqlite.Store
 	system      system.System
+	trails      *auditservice.Trails
 	guard       *outbound.Guard
 	access      *accessservice.Service
 	connections *connectionservice.Service
@@ -72,6 +74,12 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 	if err != nil {
 		return nil, err
 	}
+	chain, err := auditChain(ctx, a.system, key)
+	if err != nil {
+		return nil, err
+	}
+	a.system.ChainAudit(chain)
+	a.trails = &auditservice.Trails{Audit: a.store.Audit(), Chain: chain, Now: time.Now}
 	a.guard = outbound.New(outbound.Options{AllowNetworks: settings.Networks(), Proxy: settings.Proxy()})
 	a.access = &accessservice.Service{Store: a.store, System: a.system, Now: time.Now}
 	a.wireConnections(csfle.NewSealer(csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})))
@@ -151,6 +159,7 @@ func (a *app) wireSyncs() error {
 	}
 	a.worker = (&worker.Worker{
 		Store: a.store, System: a.system, Runner: eng, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
+		Trails: a.trails, RetainAudit: time.Duration(a.settings.AuditDays) * 24 * time.Hour,
 		Verifier: func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error {
 			_, err := eng.Verify(ctx, org, s, l, w, repair, begun)
 			return err
@@ -158,7 +167,7 @@ func (a *app) wireSyncs() error {
 	}).Init()
 	syncs := &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt}
 	a.handler = api.New(api.Server{
-		Access: a.access, Connections: a.connections, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Log: a.log,
+		Access: a.access, Connections: a.connections, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Log: a.log,
 		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
 	})
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mooring/csfle"
+	"mooring/internal/audit"
 	"mooring/internal/errs"
 	"mooring/internal/store/system"
 )
@@ -68,4 +70,55 @@ func createOrLoad(file string) (*csfle.LocalMasterKey, error) {
 		return csfle.CreateLocalMasterKey(file)
 	}
 	return csfle.LoadLocalMasterKey(file)
+}
+
+// auditKeyName is the fact that holds the key of the audit trails, wrapped by the
+// master key as a data key is: it stays the same when the master key changes.
+const auditKeyName = "audit_key"
+
+type wrappedKey struct {
+	KeyMaterial []byte   `bson:"keyMaterial"`
+	MasterKey   bson.Raw `bson:"masterKey"`
+}
+
+// auditChain opens the key of the audit trails, or makes it for a new store.
+func auditChain(ctx context.Context, sys system.System, master csfle.MasterKey) (*audit.Chain, error) {
+	stored, err := sys.Meta(ctx, auditKeyName)
+	if err != nil {
+		return nil, err
+	}
+	if stored == nil {
+		return firstChain(ctx, sys, master)
+	}
+	var w wrappedKey
+	if err := bson.Unmarshal(stored, &w); err != nil {
+		return nil, errs.Wrap(err, errs.Corrupt, "audit key", "the key of the audit trail can't be read")
+	}
+	key, err := master.Unwrap(ctx, w.KeyMaterial, w.MasterKey)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.KindOf(err), "audit key", "the key of the audit trail can't be unwrapped")
+	}
+	defer clear(key)
+	return audit.NewChain(key), nil
+}
+
+func firstChain(ctx context.Context, sys system.System, master csfle.MasterKey) (*audit.Chain, error) {
+	key := make([]byte, 96)
+	defer clear(key)
+	_, _ = rand.Read(key) // never fails
+	material, doc, err := master.Wrap(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := bson.Marshal(wrappedKey{material, doc})
+	if err != nil {
+		return nil, err
+	}
+	if err := sys.SetMeta(ctx, auditKeyName, nil, raw); err != nil {
+		if errs.Is(err, errs.Conflict) { // another process was first
+			return auditChain(ctx, sys, master)
+		}
+		return nil, err
+	}
+	return audit.NewChain(key), nil
 }

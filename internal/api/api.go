@@ -21,6 +21,7 @@ import (
 	"time"
 
 	accessservice "mooring/internal/access/service"
+	auditservice "mooring/internal/audit/service"
 	bucketservice "mooring/internal/bucket/service"
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/id"
@@ -40,8 +41,10 @@ type Server struct {
 	// Verify has a worker hash a sync's files anew, once it is free, and with
 	// repair bring again what is missing or damaged. It returns at once, with a
 	// name for the job; nil: verifications are answered 503.
-	Verify  func(ctx context.Context, org id.Org, s id.Sync, repair bool) (job string, err error)
-	Store   store.Store // for reads: runs, dead letters, audit, objects
+	Verify func(ctx context.Context, org id.Org, s id.Sync, repair bool) (job string, err error)
+	Store  store.Store // for reads: runs, dead letters, audit, objects
+	// Trails verify audit trails; nil: that is answered 503.
+	Trails  *auditservice.Trails
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
 	Version string

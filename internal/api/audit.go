@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 	"time"
 
@@ -17,6 +18,9 @@ func auditRoutes() []route {
 	return tagged("Audit",
 		op(http.MethodGet, auditPath+"/logs", "list_audit_logs_organizations", "Read the audit trail, newest first", access.Admin, (*call).listAudit),
 		op(http.MethodGet, auditPath+"/logs/{audit_id}", "get_audit_log_organizations", "Show an entry", access.Admin, (*call).getAudit),
+		op(http.MethodGet, auditPath+"/head", "get_audit_head", "The end of the trail, to be kept elsewhere", access.Admin, (*call).auditHead),
+		op(http.MethodGet, auditPath+"/verify", "verify_audit_trail", "Whether anything in the trail was changed", access.Admin, (*call).verifyAudit),
+		streams(auditPath+"/export", "export_audit_logs", "The trail as JSON lines, oldest first", linesType, access.Admin, (*call).exportAudit),
 		op(http.MethodGet, auditPath+"/settings", "get_audit_settings_organizations", "What is audited", access.Admin, (*call).getAuditSettings),
 		op(http.MethodPatch, auditPath+"/settings", "update_audit_settings_organizations", "Decide what is audited", access.Admin, (*call).updateAuditSettings, optionalBody),
 	)
@@ -35,12 +39,14 @@ type auditEventResponse struct {
 	IPAddress    *string        `json:"ip_address"`
 	UserAgent    *string        `json:"user_agent"`
 	Sequence     int64          `json:"sequence" doc:"from 1, without gaps within an organization"`
+	MAC          string         `json:"mac" doc:"chains the entry to the one before: HMAC-SHA-256, in hex"`
 }
 
 func auditModel(e audit.Entry) auditEventResponse {
 	out := auditEventResponse{
 		AuditID: string(e.ID), Timestamp: at(e.Time), ResourceType: e.ResourceType, ResourceID: e.ResourceID, Action: e.Action,
 		ActorID: e.Actor.ID, ActorType: e.Actor.Type, Status: "success", IPAddress: text(e.Actor.IP), UserAgent: text(e.Actor.UserAgent), Sequence: e.Sequence,
+		MAC: hex.EncodeToString(e.MAC),
 	}
 	out.Changes, _ = wire(orEmpty(e.Changes)).(map[string]any)
 	if !e.Success {
@@ -49,15 +55,30 @@ func auditModel(e audit.Entry) auditEventResponse {
 	return out
 }
 
-type auditQuery struct {
+type auditFilter struct {
 	ResourceType string `query:"resource_type" fold:"lower" maxLength:"100"`
 	ResourceID   string `query:"resource_id" maxLength:"200"`
 	ActorID      string `query:"actor_id" maxLength:"200"`
 	Action       string `query:"action" fold:"lower" maxLength:"100"`
 	Start        *stamp `query:"start" doc:"inclusive"`
 	End          *stamp `query:"end" doc:"exclusive"`
-	Skip         int    `query:"skip" minimum:"0"`
-	Limit        int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+}
+
+func (q auditFilter) filter() audit.Filter {
+	f := audit.Filter{ResourceType: q.ResourceType, ResourceID: q.ResourceID, ActorID: q.ActorID, Action: q.Action}
+	if q.Start != nil {
+		f.Start = time.Time(*q.Start)
+	}
+	if q.End != nil {
+		f.End = time.Time(*q.End)
+	}
+	return f
+}
+
+type auditQuery struct {
+	auditFilter
+	Skip  int `query:"skip" minimum:"0"`
+	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"50"`
 }
 
 type auditEventListResponse struct {
@@ -71,13 +92,7 @@ func (c *call) listAudit(q auditQuery, _ none) (out auditEventListResponse, err 
 	if err := c.covers(c.ofOrganization()); err != nil {
 		return out, err
 	}
-	f := audit.Filter{ResourceType: q.ResourceType, ResourceID: q.ResourceID, ActorID: q.ActorID, Action: q.Action}
-	if q.Start != nil {
-		f.Start = time.Time(*q.Start)
-	}
-	if q.End != nil {
-		f.End = time.Time(*q.End)
-	}
+	f := q.filter()
 	found, err := c.Store.Audit().List(c.ctx(), c.org(), f, q.Skip, q.Limit)
 	if err != nil {
 		return out, err

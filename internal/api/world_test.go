@@ -18,6 +18,7 @@ import (
 	accessservice "mooring/internal/access/service"
 	"mooring/internal/api"
 	"mooring/internal/audit"
+	auditservice "mooring/internal/audit/service"
 	"mooring/internal/bucket"
 	bucketservice "mooring/internal/bucket/service"
 	"mooring/internal/connection/config"
@@ -107,7 +108,10 @@ func newWorld(t *testing.T) *world {
 	w.syncs = &syncingservice.Service{Store: st, Now: now}
 	w.engine = &fakeEngine{Engine: &engine.Engine{Store: st, Now: time.Now}}
 	keys := csfle.NewKeyring(st.KeyVault(), csfle.GenerateLocalMasterKey(), csfle.KeyringOptions{})
+	chain := audit.NewChain([]byte("a key of thirty-two bytes or more"))
+	st.System().ChainAudit(chain)
 	w.server = api.Server{
+		Trails: &auditservice.Trails{Audit: st.Audit(), Chain: chain, Now: now},
 		Access: w.access, Buckets: w.buckets, Syncs: w.syncs, Engine: w.engine, Store: st, Version: "test",
 		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connections: connectionservice.New(connectionservice.Deps{

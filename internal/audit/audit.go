@@ -71,6 +71,7 @@ type Entry struct {
 	Actor        Actor          `bson:"actor"`
 	Success      bool           `bson:"success"`
 	Changes      map[string]any `bson:"changes,omitempty"`
+	MAC          []byte         `bson:"mac,omitempty"` // chains it to the entry before; given by the store, see Chain
 }
 
 // Settings are an organization's.
@@ -82,4 +83,11 @@ type Settings struct {
 type Filter struct {
 	ResourceType, ResourceID, ActorID, Action string
 	Start, End                                time.Time // inclusive, exclusive
+}
+
+// Match reports whether an entry is one of those that the filter selects.
+func (f Filter) Match(e Entry) bool {
+	is := func(want, got string) bool { return want == "" || want == got }
+	return is(f.ResourceType, e.ResourceType) && is(f.ResourceID, e.ResourceID) && is(f.ActorID, e.Actor.ID) && is(f.Action, e.Action) &&
+		!e.Time.Before(f.Start) && (f.End.IsZero() || e.Time.Before(f.End))
 }

@@ -37,6 +37,7 @@ type Server struct {
 	TLSKey         string
 	Syncs          int
 	Retain         bool // archive.retain_credentials
+	AuditDays      int  // entries of audit trails are kept for; 0: for ever
 	LogLevel       string
 	LogFormat      string
 
@@ -67,6 +68,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.StringVar(&s.TLSKey, "tls-key", "", "`file` of the certificate's private key (PEM)")
 	f.IntVar(&s.Syncs, "syncs", 4, "sync runs at once in this process")
 	f.BoolVar(&s.Retain, "archive-retain-credentials", false, "keep the sealed credentials of archived connections")
+	f.IntVar(&s.AuditDays, "audit-retention-days", 0, "`days` that entries of audit trails are kept; a signed checkpoint takes the place of older ones (default: for ever)")
 	f.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&s.LogFormat, "log-format", "text", "text or json")
 	return s
@@ -100,6 +102,9 @@ func (s *Server) Validate() error {
 	}
 	if s.Syncs < 1 || s.Syncs > 256 {
 		return invalid("--syncs must be between 1 and 256")
+	}
+	if s.AuditDays < 0 || s.AuditDays > 36500 {
+		return invalid("--audit-retention-days must be between 0 and 36500")
 	}
 	switch s.LogLevel {
 	case "debug", "info", "warn", "error":

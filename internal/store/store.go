@@ -278,6 +278,18 @@ type Audit interface {
 	Get(ctx context.Context, org id.Org, a id.Audit) (audit.Entry, error)
 	List(ctx context.Context, org id.Org, f audit.Filter, skip, limit int) ([]audit.Entry, error)
 	Count(ctx context.Context, org id.Org, f audit.Filter) (int64, error)
+
+	// Scan returns up to limit entries after a sequence, in order of sequence.
+	Scan(ctx context.Context, org id.Org, after int64, limit int) ([]audit.Entry, error)
+	// Last returns the entry with the highest sequence; errs.NotFound when the
+	// trail is empty. Pruning never takes it.
+	Last(ctx context.Context, org id.Org) (audit.Entry, error)
+	// Checkpoint returns what stands for the entries that were pruned, nil when none were.
+	Checkpoint(ctx context.Context, org id.Org) (*audit.Checkpoint, error)
+	// Prune removes the entries up to the checkpoint's sequence and keeps the
+	// checkpoint, in one step; errs.NotFound when there is no such entry,
+	// errs.Conflict when it is the last or has another MAC.
+	Prune(ctx context.Context, org id.Org, p audit.Checkpoint) error
 }
 
 // Events in order of their sequence.

@@ -20,7 +20,8 @@ func (w *Worker) sweep(ctx context.Context) {
 		w.complain(ctx, "relaying outboxes", err)
 	}
 	w.removeBuckets(ctx, w.removeSyncs(ctx))
-	w.expireRuns(ctx)
+	w.everyOrganization(ctx, func(o id.Org) { w.expireRunsOf(ctx, o, w.Now().Add(-or(w.Retain, defaultRetain))) })
+	w.tendTrails(ctx)
 }
 
 // leftover is what of the deleted syncs is still there.
@@ -93,11 +94,8 @@ func (w *Worker) under(ctx context.Context, lease string, work func() error) err
 	return work()
 }
 
-// expireRuns removes ended runs past their retention. One that was never closed
-// is left for its sync, whose next run closes it.
-func (w *Worker) expireRuns(ctx context.Context) {
+func (w *Worker) everyOrganization(ctx context.Context, do func(id.Org)) {
 	var after id.Org
-	before := w.Now().Add(-or(w.Retain, defaultRetain))
 	for {
 		orgs, err := w.System.Organizations(ctx, after, sweepBatch)
 		if err != nil || len(orgs) == 0 {
@@ -106,11 +104,42 @@ func (w *Worker) expireRuns(ctx context.Context) {
 		}
 		for _, o := range orgs {
 			after = o.ID
-			w.expireRunsOf(ctx, o.ID, before)
+			do(o.ID)
 		}
 	}
 }
 
+// trailEvery is the time between two looks at the audit trails.
+const trailEvery = time.Hour
+
+// tendTrails prunes audit trails and logs where they end: a log that is kept
+// elsewhere shows later that nothing before was changed.
+func (w *Worker) tendTrails(ctx context.Context) {
+	if w.Trails == nil || !w.tended.IsZero() && w.Now().Sub(w.tended) < trailEvery {
+		return
+	}
+	w.tended = w.Now()
+	w.everyOrganization(ctx, func(org id.Org) {
+		if w.RetainAudit > 0 {
+			err := w.under(ctx, "audit/"+string(org), func() error {
+				_, err := w.Trails.Prune(ctx, org, w.RetainAudit)
+				return err
+			})
+			if !errors.Is(err, errHeld) {
+				w.complainIf(ctx, "pruning an audit trail", err)
+			}
+		}
+		head, err := w.Trails.Head(ctx, org)
+		w.complainIf(ctx, "reading an audit trail's head", err)
+		if err == nil && head.Sequence > w.heads[org] {
+			w.heads[org] = head.Sequence
+			w.Log.Info("audit trail", "organization", org, "head", head.String(), "time", head.Time)
+		}
+	})
+}
+
+// expireRunsOf removes ended runs past their retention. One that was never closed
+// is left for its sync, whose next run closes it.
 func (w *Worker) expireRunsOf(ctx context.Context, org id.Org, before time.Time) {
 	page := store.Page{Limit: sweepBatch}
 	for range sweepBatch {

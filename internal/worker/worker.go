@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"mooring/internal/audit"
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/store"
@@ -31,6 +32,12 @@ type Buckets interface {
 	Remove(ctx context.Context, org id.Org, b id.Bucket) error
 }
 
+// Trails prunes audit trails and tells where they end.
+type Trails interface {
+	Prune(ctx context.Context, org id.Org, keep time.Duration) (removed int64, err error)
+	Head(ctx context.Context, org id.Org) (audit.Head, error)
+}
+
 // Worker takes work until its context ends. The zero values of the options
 // stand for the defaults named.
 type Worker struct {
@@ -42,6 +49,8 @@ type Worker struct {
 	// Forget removes what a deleted sync left behind outside of the store, before
 	// its rows go; nil: nothing.
 	Forget func(ctx context.Context, org id.Org, s id.Sync) error
+	// Trails are the audit trails; nil: they are not tended.
+	Trails Trails
 	Log    *slog.Logger
 	Now    func() time.Time
 
@@ -52,6 +61,8 @@ type Worker struct {
 	Term      time.Duration // of leases, default 30 s
 	Poll      time.Duration // of the due queue, default 1 s
 	Retain    time.Duration // of ended runs, default 90 days
+	// RetainAudit is how long audit entries are kept; 0: for ever.
+	RetainAudit time.Duration
 
 	id      id.Worker
 	leases  observer
@@ -59,6 +70,8 @@ type Worker struct {
 	mu      sync.Mutex
 	running map[id.Sync]context.CancelFunc
 	failed  map[id.Sync]time.Time // when a run ended with an error
+	tended  time.Time             // when the trails were
+	heads   map[id.Org]int64      // of trails, as they were logged last
 	base    context.Context       // of Run, nil before it
 	runs    sync.WaitGroup
 }
@@ -74,7 +87,7 @@ const (
 // Init makes the worker usable; call it once, before Run, Wake or Stop.
 func (w *Worker) Init() *Worker {
 	w.id, w.wake = id.NewWorker(), make(chan struct{}, 1)
-	w.running, w.failed = map[id.Sync]context.CancelFunc{}, map[id.Sync]time.Time{}
+	w.running, w.failed, w.heads = map[id.Sync]context.CancelFunc{}, map[id.Sync]time.Time{}, map[id.Org]int64{}
 	w.leases = observer{seen: map[string]sighting{}, now: time.Now}
 	return w
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"time"
 )
 
 // maxCached bounds the prepared statements of the readers. Queries that are
@@ -70,3 +71,7 @@ func (c *conditions) add(part string, args ...any) {
 }
 
 func (c *conditions) String() string { return " WHERE " + strings.Join(c.parts, " AND ") }
+
+// ceilMillis is the first millisecond that is not before t, so that comparing
+// stored times, which were cut, with it is comparing them with t.
+func ceilMillis(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }

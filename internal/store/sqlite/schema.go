@@ -11,7 +11,12 @@ import (
 
 // migrations lead from each version of the schema to the next: the first makes
 // version 1 from nothing. A migration that was released is never changed.
-var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens}
+var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints}
+
+// Checkpoints stand for the audit entries that retention removed.
+const schemaCheckpoints = `
+CREATE TABLE checkpoints (org TEXT PRIMARY KEY, doc BLOB NOT NULL) WITHOUT ROWID;
+`
 
 // Records: one table for each collection, with the document and the columns
 // that its queries need, which the document holds too. Names that are unique

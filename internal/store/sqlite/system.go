@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mooring/internal/access"
+	"mooring/internal/audit"
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/id"
@@ -106,6 +107,14 @@ func (y *System) DueConnections(ctx context.Context, now time.Time, limit int) (
 
 // Relay implements system.System: outboxes are moved within their updates.
 func (y *System) Relay(context.Context, int) (int, error) { return 0, nil }
+
+// ChainAudit implements system.System.
+func (y *System) ChainAudit(c *audit.Chain) {
+	_ = y.s.w.write(context.Background(), "store.audit.chain", interactive, func(t *tx) error {
+		t.chain = c
+		return nil
+	})
+}
 
 // schemaVersionName is the fact that only migrations write.
 const schemaVersionName = "schema_version"

@@ -3,9 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"time"
 
-	"mooring/internal/audit"
 	"mooring/internal/errs"
 	"mooring/internal/event"
 	"mooring/internal/id"
@@ -17,7 +15,7 @@ import (
 // moveOutbox writes what waits in a record to the trail and the events, within
 // the transaction that writes the record.
 func moveOutbox(t *tx, org id.Org, box outbox.Outbox) error {
-	if err := appendAudit(t, org, box.Audit); err != nil {
+	if err := t.appendAudit(org, box.Audit); err != nil {
 		return err
 	}
 	return appendEvents(t, org, box.Events)
@@ -42,28 +40,6 @@ func admit(t *tx, org id.Org, table, row string) (n int64, fresh bool, err error
 	return n, err == nil, err
 }
 
-func appendAudit(t *tx, org id.Org, entries []audit.Entry) error {
-	for _, e := range entries {
-		n, fresh, err := admit(t, org, "audit", string(e.ID))
-		if err != nil {
-			return err
-		}
-		if !fresh {
-			continue
-		}
-		e.Org, e.Sequence = org, n
-		b, err := doc.Encode(e)
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec("INSERT INTO audit (org, id, sequence, time, resource_type, resource, actor, action, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			string(org), string(e.ID), n, e.Time.UnixMilli(), e.ResourceType, e.ResourceID, e.Actor.ID, e.Action, b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func appendEvents(t *tx, org id.Org, events []event.Event) error {
 	for _, e := range events {
 		n, fresh, err := admit(t, org, "events", string(e.ID))
@@ -84,69 +60,6 @@ func appendEvents(t *tx, org id.Org, events []event.Event) error {
 	}
 	return nil
 }
-
-type trail struct{ s *Store }
-
-var _ store.Audit = trail{}
-
-// Append implements store.Audit.
-func (a trail) Append(ctx context.Context, org id.Org, entries []audit.Entry) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	return a.s.w.write(ctx, "store.audit.append", interactive, func(t *tx) error { return appendAudit(t, org, entries) })
-}
-
-// Get implements store.Audit.
-func (a trail) Get(ctx context.Context, org id.Org, i id.Audit) (e audit.Entry, err error) {
-	found, err := documents[audit.Entry](ctx, a.s, "store.audit.get", "SELECT doc FROM audit WHERE org = ? AND id = ?", string(org), string(i))
-	if err == nil && len(found) == 0 {
-		err = errs.New(errs.NotFound, "store.audit.get", "no such audit entry")
-	}
-	if err != nil {
-		return e, err
-	}
-	return found[0], nil
-}
-
-// List implements store.Audit.
-func (a trail) List(ctx context.Context, org id.Org, f audit.Filter, skip, limit int) ([]audit.Entry, error) {
-	if skip < 0 || limit < 1 {
-		return nil, errs.New(errs.Invalid, "store.audit.list", "skip must not be negative and limit at least 1")
-	}
-	w := auditConditions(org, f)
-	return documents[audit.Entry](ctx, a.s, "store.audit.list", "SELECT doc FROM audit"+w.String()+
-		" ORDER BY time DESC, sequence DESC LIMIT ? OFFSET ?", append(w.args, limit, skip)...)
-}
-
-// Count implements store.Audit.
-func (a trail) Count(ctx context.Context, org id.Org, f audit.Filter) (int64, error) {
-	w := auditConditions(org, f)
-	return a.s.count(ctx, "store.audit.count", "SELECT count(*) FROM audit"+w.String(), w.args)
-}
-
-func auditConditions(org id.Org, f audit.Filter) *conditions {
-	w := &conditions{}
-	w.add("org = ?", string(org))
-	for _, eq := range []struct{ column, value string }{
-		{"resource_type = ?", f.ResourceType}, {"resource = ?", f.ResourceID}, {"actor = ?", f.ActorID}, {"action = ?", f.Action},
-	} {
-		if eq.value != "" {
-			w.add(eq.column, eq.value)
-		}
-	}
-	if !f.Start.IsZero() {
-		w.add("time >= ?", ceilMillis(f.Start))
-	}
-	if !f.End.IsZero() {
-		w.add("time < ?", ceilMillis(f.End))
-	}
-	return w
-}
-
-// ceilMillis is the first millisecond that is not before t, so that comparing
-// stored times, which were cut, with it is comparing them with t.
-func ceilMillis(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 
 type events struct{ s *Store }
 

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mooring/internal/audit"
 	"mooring/internal/errs"
 )
 
@@ -246,7 +247,8 @@ func (w *writer) close() {
 type tx struct {
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
-	forget     bool // set by a job after which the log must hold nothing old
+	forget     bool         // set by a job after which the log must hold nothing old
+	chain      *audit.Chain // nil: audit entries are not linked
 }
 
 // emptyLog empties the log once a job has asked for it. It does its best: a

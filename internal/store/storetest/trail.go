@@ -21,6 +21,8 @@ func trailTests() []subtest {
 		{"AppendIsIdempotent", testAppend},
 		{"AuditFilters", testAuditFilters},
 		{"EventsInOrder", testEventsInOrder},
+		{"AuditIsChained", testAuditChain},
+		{"AuditIsPruned", testAuditPrune},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mooring/internal/access"
+	"mooring/internal/audit"
 	"mooring/internal/id"
 )
 
@@ -28,8 +29,12 @@ type System interface {
 	// Relay moves what waits in outboxes on; a store that does so within its updates returns 0.
 	Relay(ctx context.Context, limit int) (moved int, err error)
 
+	// ChainAudit has the store link every audit entry that it numbers from now on
+	// to the one before. Call it once, before anything is written.
+	ChainAudit(c *audit.Chain)
+
 	// Meta is the small map of facts about the store itself: schema version,
-	// master key check value, list of destroyed keys. A missing one is nil.
+	// master key check value, audit key, list of destroyed keys. A missing one is nil.
 	Meta(ctx context.Context, name string) ([]byte, error)
 	// SetMeta writes a fact if it still is old (nil: missing); errs.Conflict if not.
 	SetMeta(ctx context.Context, name string, old, value []byte) error

@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+
+	"mooring/internal/audit"
+	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/store"
+	"mooring/internal/store/internal/doc"
+)
+
+// appendAudit numbers entries, links each to the one before, and writes them.
+func (t *tx) appendAudit(org id.Org, entries []audit.Entry) error {
+	for _, e := range entries {
+		n, fresh, err := admit(t, org, "audit", string(e.ID))
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			continue
+		}
+		e.Org, e.Sequence = org, n
+		if err := t.link(&e); err != nil {
+			return err
+		}
+		b, err := doc.Encode(e)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec("INSERT INTO audit (org, id, sequence, time, resource_type, resource, actor, action, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			string(org), string(e.ID), n, e.Time.UnixMilli(), e.ResourceType, e.ResourceID, e.Actor.ID, e.Action, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// link chains an entry that has its number to the last one.
+func (t *tx) link(e *audit.Entry) error {
+	if t.chain == nil {
+		return nil
+	}
+	var last audit.Entry
+	var b []byte
+	found, err := t.row("SELECT doc FROM audit WHERE org = ? ORDER BY sequence DESC LIMIT 1", []any{string(e.Org)}, &b)
+	if err == nil && found {
+		err = doc.Decode(b, &last)
+	}
+	if err == nil {
+		e.MAC, err = t.chain.Link(last.MAC, *e)
+	}
+	return err
+}
+
+type trail struct{ s *Store }
+
+var _ store.Audit = trail{}
+
+// Append implements store.Audit.
+func (a trail) Append(ctx context.Context, org id.Org, entries []audit.Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	return a.s.w.write(ctx, "store.audit.append", interactive, func(t *tx) error { return t.appendAudit(org, entries) })
+}
+
+// Get implements store.Audit.
+func (a trail) Get(ctx context.Context, org id.Org, i id.Audit) (audit.Entry, error) {
+	return a.one(ctx, "store.audit.get", "SELECT doc FROM audit WHERE org = ? AND id = ?", string(org), string(i))
+}
+
+// Last implements store.Audit.
+func (a trail) Last(ctx context.Context, org id.Org) (audit.Entry, error) {
+	return a.one(ctx, "store.audit.last", "SELECT doc FROM audit WHERE org = ? ORDER BY sequence DESC LIMIT 1", string(org))
+}
+
+func (a trail) one(ctx context.Context, op, query string, args ...any) (e audit.Entry, err error) {
+	found, err := documents[audit.Entry](ctx, a.s, op, query, args...)
+	if err == nil && len(found) == 0 {
+		err = errs.New(errs.NotFound, op, "no such audit entry")
+	}
+	if err != nil {
+		return e, err
+	}
+	return found[0], nil
+}
+
+// Scan implements store.Audit.
+func (a trail) Scan(ctx context.Context, org id.Org, after int64, limit int) ([]audit.Entry, error) {
+	const op = "store.audit.scan"
+	if err := checkLimit(op, limit); err != nil {
+		return nil, err
+	}
+	return documents[audit.Entry](ctx, a.s, op, "SELECT doc FROM audit WHERE org = ? AND sequence > ? ORDER BY sequence LIMIT ?", string(org), after, limit)
+}
+
+// List implements store.Audit.
+func (a trail) List(ctx context.Context, org id.Org, f audit.Filter, skip, limit int) ([]audit.Entry, error) {
+	if skip < 0 || limit < 1 {
+		return nil, errs.New(errs.Invalid, "store.audit.list", "skip must not be negative and limit at least 1")
+	}
+	w := auditConditions(org, f)
+	return documents[audit.Entry](ctx, a.s, "store.audit.list", "SELECT doc FROM audit"+w.String()+
+		" ORDER BY time DESC, sequence DESC LIMIT ? OFFSET ?", append(w.args, limit, skip)...)
+}
+
+// Count implements store.Audit.
+func (a trail) Count(ctx context.Context, org id.Org, f audit.Filter) (int64, error) {
+	w := auditConditions(org, f)
+	return a.s.count(ctx, "store.audit.count", "SELECT count(*) FROM audit"+w.String(), w.args)
+}
+
+func auditConditions(org id.Org, f audit.Filter) *conditions {
+	w := &conditions{}
+	w.add("org = ?", string(org))
+	for _, eq := range []struct{ column, value string }{
+		{"resource_type = ?", f.ResourceType}, {"resource = ?", f.ResourceID}, {"actor = ?", f.ActorID}, {"action = ?", f.Action},
+	} {
+		if eq.value != "" {
+			w.add(eq.column, eq.value)
+		}
+	}
+	if !f.Start.IsZero() {
+		w.add("time >= ?", ceilMillis(f.Start))
+	}
+	if !f.End.IsZero() {
+		w.add("time < ?", ceilMillis(f.End))
+	}
+	return w
+}
+
+// Checkpoint implements store.Audit.
+func (a trail) Checkpoint(ctx context.Context, org id.Org) (*audit.Checkpoint, error) {
+	found, err := documents[audit.Checkpoint](ctx, a.s, "store.audit.checkpoint", "SELECT doc FROM checkpoints WHERE org = ?", string(org))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// Prune implements store.Audit.
+func (a trail) Prune(ctx context.Context, org id.Org, p audit.Checkpoint) error {
+	const op = "store.audit.prune"
+	p.Org = org
+	b, err := doc.Encode(p)
+	if err != nil {
+		return err
+	}
+	return a.s.w.write(ctx, op, bulk, func(t *tx) error {
+		var at []byte
+		found, err := t.row("SELECT doc FROM audit WHERE org = ? AND sequence = ?", []any{string(org), p.Sequence}, &at)
+		if err == nil && !found {
+			err = errs.New(errs.NotFound, op, "no such audit entry")
+		}
+		if err != nil {
+			return err
+		}
+		var e audit.Entry
+		if err := doc.Decode(at, &e); err != nil {
+			return err
+		}
+		var one int
+		later, err := t.row("SELECT 1 FROM audit WHERE org = ? AND sequence > ? LIMIT 1", []any{string(org), p.Sequence}, &one)
+		if err != nil {
+			return err
+		}
+		if !later || !bytes.Equal(e.MAC, p.MAC) {
+			return errs.New(errs.Conflict, op, "the checkpoint is not that of an entry before the last")
+		}
+		if _, err := t.exec("DELETE FROM audit WHERE org = ? AND sequence <= ?", string(org), p.Sequence); err != nil {
+			return err
+		}
+		_, err = t.exec("INSERT INTO checkpoints (org, doc) VALUES (?, ?) ON CONFLICT (org) DO UPDATE SET doc = excluded.doc", string(org), b)
+		return err
+	})
+}
