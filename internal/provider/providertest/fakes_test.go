@@ -3,6 +3,7 @@ package providertest_test
 import (
 	"context"
 	"encoding/json"
+	"path"
 	"strings"
 	"testing"
 
@@ -124,7 +125,10 @@ func TestFeed(t *testing.T) {
 			odd = append(odd, n)
 		}
 	}
-	for name, o := range map[string]providertest.FeedOptions{"": {PageSize: pageSize}, "children first": {PageSize: pageSize, ChildrenFirst: true}} {
+	for name, o := range map[string]providertest.FeedOptions{
+		"": {}, "children first": {ChildrenFirst: true}, "whole": {Whole: true}, "whole, children first": {Whole: true, ChildrenFirst: true}, "narrow": {Narrow: true},
+	} {
+		o.PageSize = pageSize
 		t.Run(name, func(t *testing.T) {
 			providertest.Run(t, func(*testing.T) providertest.Harness {
 				f := providertest.NewFeed(o)
@@ -137,6 +141,8 @@ func TestFeed(t *testing.T) {
 					Outside: &driver.Scope{Path: out}, Missing: "/no/such",
 					ExpireCursors: func(testing.TB) { f.ExpireCursors() },
 					Rename:        func(_ testing.TB, folder, name string) { f.Rename(d.ids[folder], name) },
+					MoveOut:       func(_ testing.TB, name string) { f.Move(d.ids[name], out) },
+					MoveIn:        func(_ testing.TB, name string) { f.Move(d.ids[name], d.folder(path.Dir("/" + name)[1:])) },
 				}, f, &f.Script, func(name string) string { return d.ids[name] })
 			})
 		})

@@ -3,7 +3,6 @@ package providertest
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,12 @@ type FeedOptions struct {
 	ChildrenFirst bool
 	// NoChecksums opens items without checksums.
 	NoChecksums bool
+	// Whole enumerates the whole drive, what is outside of the scope too, as
+	// Microsoft Graph does. Without it only the scope is walked, as for Google Drive.
+	Whole bool
+	// Narrow lets the feed know what is outside of the scope: it then tells of it
+	// as Gone. Without it the feed tells where things are, and no more.
+	Narrow bool
 }
 
 // Root is the id of a Feed's root folder.
@@ -26,11 +31,13 @@ const Root = "root"
 
 // Feed is a source with folders and a feed of changes, like a drive: an
 // enumeration of folders and files in no order, which took its start token
-// before it began, then what has changed since. A folder that is renamed, moved
-// or deleted is one change; what is below it is not repeated, except after a
-// folder that enters the scope. An item may be met before the folder it is in.
+// before it began, then what has changed since, anywhere in the drive. A folder
+// that is renamed, moved or deleted is one change; what is below it is not
+// repeated: Walk gives what came with a folder that enters the scope. An item may
+// be met before the folder it is in.
 //
-// A scope is a folder's id or a path of names like "/A/B"; "" is the root.
+// A scope is a folder's id or a path of names like "/A/B"; "" is the root. What
+// is directly in the scope's folder has the Parent "".
 type Feed struct {
 	Script
 	opts FeedOptions
@@ -40,6 +47,7 @@ type Feed struct {
 	writes int
 	epoch  int // cursors of an older one are dead
 	nodes  map[string]*node
+	order  []string // ids by number, from 1; gone ones too
 	log    []entry
 }
 
@@ -53,11 +61,10 @@ type node struct {
 	modified         time.Time
 }
 
-// entry is one change; before holds the folders above the node until then.
+// entry is one change.
 type entry struct {
 	id     string
 	folder bool
-	before []string
 }
 
 // NewFeed makes a source with an empty root.
@@ -89,8 +96,9 @@ func (f *Feed) add(parent, name string, folder bool, b body) string {
 	}
 	n := &node{id: id, parent: parent, name: name, folder: folder, number: f.made, body: b}
 	f.nodes[id] = n
+	f.order = append(f.order, id)
 	f.renew(n)
-	f.log = append(f.log, entry{id: id, folder: folder})
+	f.log = append(f.log, entry{id, folder})
 	return id
 }
 
@@ -120,7 +128,7 @@ func (f *Feed) Delete(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.must(id)
-	f.log = append(f.log, entry{id: id, folder: f.nodes[id].folder, before: f.above(id)})
+	f.log = append(f.log, entry{id, f.nodes[id].folder})
 	for _, n := range append(f.below(id), f.nodes[id]) {
 		delete(f.nodes, n.id)
 	}
@@ -151,10 +159,9 @@ func (f *Feed) change(id string, edit func(*node)) {
 	defer f.mu.Unlock()
 	f.must(id)
 	c := *f.nodes[id]
-	e := entry{id: id, folder: c.folder, before: f.above(id)}
 	edit(&c)
 	f.nodes[id] = &c
-	f.log = append(f.log, e)
+	f.log = append(f.log, entry{id, c.folder})
 }
 
 // renew gives a file a new version.
@@ -169,18 +176,6 @@ func (f *Feed) must(id string) {
 	if f.nodes[id] == nil {
 		panic("providertest: no node " + id)
 	}
-}
-
-// above returns the ids of the folders above a node, nearest first.
-func (f *Feed) above(id string) []string {
-	var out []string
-	for n := f.nodes[id]; n != nil && n.id != Root; n = f.nodes[n.parent] {
-		if slices.Contains(out, n.parent) {
-			panic("providertest: a folder is below itself")
-		}
-		out = append(out, n.parent)
-	}
-	return out
 }
 
 // item describes a node of the scope whose root is given.

@@ -13,7 +13,10 @@ import (
 	"mooring/internal/provider/driver"
 )
 
-var _ driver.Source = (*Feed)(nil)
+var (
+	_ driver.Source = (*Feed)(nil)
+	_ driver.Walker = (*Feed)(nil)
+)
 
 // root returns the id of a scope's folder. The lock is held.
 func (f *Feed) root(path string) (string, error) {
@@ -44,7 +47,16 @@ func (f *Feed) child(parent, name string) string {
 
 // within says whether a node is below root. The lock is held.
 func (f *Feed) within(id, root string) bool {
-	return f.nodes[id] != nil && slices.Contains(f.above(id), root)
+	n := f.nodes[id]
+	for depth := 0; n != nil && n.id != Root; n, depth = f.nodes[n.parent], depth+1 {
+		if n.parent == root {
+			return true
+		}
+		if depth > len(f.nodes) {
+			panic("providertest: a folder is below itself")
+		}
+	}
+	return false
 }
 
 // below returns the nodes below root in order of creation. The lock is held.
@@ -118,16 +130,35 @@ func (f *Feed) Changes(ctx context.Context, scope driver.Scope, cur driver.Curso
 
 // enumerate gives nodes that were there or came meanwhile. The lock is held.
 func (f *Feed) enumerate(root string, c *feedCursor, p *driver.Page) {
-	for _, n := range f.below(root) {
-		if past := n.number <= c.After; c.After > 0 && past != f.opts.ChildrenFirst || n.number == c.After {
+	top := root
+	if f.opts.Whole {
+		top = Root
+	}
+	c.After, p.More = f.list(root, top, c.After, p)
+}
+
+// list gives nodes below top after the one numbered after, and says whether more
+// follow. The lock is held.
+func (f *Feed) list(root, top string, after int, p *driver.Page) (last int, more bool) {
+	step, n := 1, after+1
+	if f.opts.ChildrenFirst {
+		step, n = -1, after-1
+		if after == 0 {
+			n = len(f.order)
+		}
+	}
+	for ; n > 0 && n <= len(f.order); n += step {
+		id := f.order[n-1]
+		if !f.within(id, top) {
 			continue
 		}
-		if p.More = len(p.Changes) == f.opts.PageSize; p.More {
-			return
+		if len(p.Changes) == f.opts.PageSize {
+			return after, true
 		}
-		p.Changes = append(p.Changes, driver.Change{Item: f.item(n, root)})
-		c.After = n.number
+		p.Changes = append(p.Changes, driver.Change{Item: f.item(f.nodes[id], root)})
+		after = n
 	}
+	return after, false
 }
 
 // feed gives what was logged from c on, each node as it is now. The lock is held.
@@ -137,17 +168,54 @@ func (f *Feed) feed(root string, c *feedCursor, p *driver.Page) {
 			return
 		}
 		e := f.log[c.Start]
-		if !f.within(e.id, root) {
-			p.Changes = append(p.Changes, driver.Change{Item: driver.Item{ID: e.id, Folder: e.folder}, Gone: true})
-			continue
+		change := driver.Change{Item: driver.Item{ID: e.id, Folder: e.folder}, Gone: true}
+		if n := f.nodes[e.id]; n != nil && (!f.opts.Narrow || f.within(e.id, root)) {
+			change = driver.Change{Item: f.item(n, root)}
 		}
-		p.Changes = append(p.Changes, driver.Change{Item: f.item(f.nodes[e.id], root)})
-		if e.folder && e.before != nil && !slices.Contains(e.before, root) {
-			for _, n := range f.below(e.id) {
-				p.Changes = append(p.Changes, driver.Change{Item: f.item(n, root)})
-			}
-		}
+		p.Changes = append(p.Changes, change)
 	}
+}
+
+// walkCursor is a place in a walk.
+type walkCursor struct {
+	Epoch  int    `json:"epoch"`
+	Folder string `json:"folder"`
+	Page   int    `json:"page"`
+	After  int    `json:"after"`
+}
+
+// Walk implements driver.Walker.
+func (f *Feed) Walk(ctx context.Context, scope driver.Scope, folder string, cur driver.Cursor) (driver.Page, error) {
+	var c walkCursor
+	dead := failure(errs.CursorExpired, errs.ScopePath, "cursorExpired", "the cursor of the walk is dead: walk again")
+	if len(cur) > 0 && json.Unmarshal(cur, &c) != nil {
+		return driver.Page{}, dead
+	}
+	e, err := f.begin(ctx, Call{Method: Walk, ID: folder, Page: c.Page + 1})
+	if err != nil {
+		return driver.Page{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	root, err := f.root(scope.Path)
+	if err != nil {
+		return driver.Page{}, err
+	}
+	if n := f.nodes[folder]; n == nil || !n.folder || !f.within(folder, root) {
+		return driver.Page{}, failure(errs.NotFound, errs.ScopeObject, "notFound", "there is no such folder in the scope")
+	}
+	if len(cur) == 0 {
+		c = walkCursor{Epoch: f.epoch, Folder: folder}
+	}
+	if c.Epoch != f.epoch || c.Folder != folder {
+		return driver.Page{}, dead
+	}
+	var p driver.Page
+	c.After, p.More = f.list(root, folder, c.After, &p)
+	if c.Page++; p.More {
+		p.Next, _ = json.Marshal(c)
+	}
+	return e.page(scope, p)
 }
 
 // Check implements driver.Source.

@@ -51,7 +51,7 @@ func testEmpty(t *testing.T, s *suite) {
 	s.Put(t, "gone", []byte("x"))
 	s.Delete(t, "gone")
 	pages := s.pages(t, s.open(t), s.Scope)
-	if got := items(pages); len(got) != 0 {
+	if got := s.rels(t, items(pages)); len(got) != 0 {
 		t.Errorf("an empty scope has %d items", len(got))
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // The methods that faults, gates and counters tell apart: those of
-// driver.Source, and Read for each read of an opened item.
+// driver.Source and its optional parts, and Read for each read of an opened item.
 const (
 	Check      = "Check"
 	Browse     = "Browse"
@@ -23,13 +23,14 @@ const (
 	Read       = "Read"
 	Split      = "Split"
 	Attributes = "Attributes"
+	Walk       = "Walk"
 )
 
 // Call is one operation on a fake.
 type Call struct {
 	Method string
-	ID     string // Stat, Open, Read, Attributes: the item; Changes, Split, Browse, Check: the path
-	Page   int    // Changes: which page of the enumeration or feed is asked for, from 1
+	ID     string // Stat, Open, Read, Attributes, Walk: the item; Changes, Split, Browse, Check: the path
+	Page   int    // Changes, Walk: which page of the enumeration, feed or walk is asked for, from 1
 	N      int    // how many calls of this method there have been, this one included
 }
 

@@ -65,6 +65,10 @@ type Harness struct {
 	ExpireCursors func(t testing.TB)
 	// Rename gives a folder another name, in place.
 	Rename func(t testing.TB, folder, name string)
+	// MoveOut moves a file or folder that Put made, by its name below the scope,
+	// to a place outside of Scope that the connection can see. MoveIn moves it
+	// back to where it was. Both keep its id.
+	MoveOut, MoveIn func(t testing.TB, name string)
 }
 
 // OddNames are names that every storage of keys must carry intact.
@@ -108,6 +112,9 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"Feed", testFeed},
 		{"FeedFolders", testFeedFolders},
 		{"FeedExpires", testFeedExpires},
+		{"FeedMoves", testFeedMoves},
+		{"Walk", testWalk},
+		{"WalkGone", testWalkGone},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := fresh(t)
@@ -222,31 +229,25 @@ func items(pages []driver.Page) []driver.Item {
 func (s *suite) rels(t testing.TB, all []driver.Item) []string {
 	t.Helper()
 	var out []string
-	tree := map[string]driver.Item{}
+	tree := newMirror(s, t)
 	for _, it := range all {
 		if it.Folder {
-			tree[it.ID] = it
+			tree.folders[it.ID] = it
 		}
 	}
 	for _, it := range all {
-		if it.Folder {
-			continue
-		}
-		rel := it.Rel
-		if s.Folders {
+		switch {
+		case it.Folder:
+		case !s.Folders:
+			out = append(out, it.Rel)
+		default:
 			if it.Path != "" || it.Rel != "" {
 				t.Errorf("item %q of a source with folders has a path", it.ID)
 			}
-			rel = it.Name
-			for up, n := it.Parent, 0; up != ""; n++ {
-				f, ok := tree[up]
-				if !ok || n > 100 {
-					t.Fatalf("item %q: its folder %q is unknown", it.ID, up)
-				}
-				rel, up = f.Name+"/"+rel, f.Parent
+			if rel, inside := tree.path(it); inside {
+				out = append(out, rel)
 			}
 		}
-		out = append(out, rel)
 	}
 	slices.Sort(out)
 	return out
@@ -271,7 +272,7 @@ func (s *suite) item(t testing.TB, src driver.Source, name string) driver.Item {
 			continue
 		}
 		folders := slices.DeleteFunc(slices.Clone(all), func(o driver.Item) bool { return !o.Folder })
-		if got := s.rels(t, append(folders, it)); got[0] == s.Rel(name) {
+		if got := s.rels(t, append(folders, it)); len(got) > 0 && got[0] == s.Rel(name) {
 			return it
 		}
 	}
