@@ -28,8 +28,10 @@ type Tokens struct {
 	Refresh *bson.Binary `bson:"refresh_token,omitempty"` // after a rotation
 	// Started stands while a token endpoint is being asked.
 	Started *RefreshStarted `bson:"refresh_started,omitempty"`
-	// Reauthorize: the refresh token was lost by a process that died, and only
-	// another consent helps.
+	// Uncertain: a token endpoint was asked and nobody heard its answer, so that
+	// the refresh token may be spent.
+	Uncertain bool `bson:"uncertain,omitempty"`
+	// Reauthorize: the refresh token was spent so, and only another consent helps.
 	Reauthorize bool `bson:"reauth_required,omitempty"`
 
 	CreatedAt time.Time `bson:"created_at"`
