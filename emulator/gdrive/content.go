@@ -1,0 +1,78 @@
+package gdrive
+
+import (
+	"bytes"
+	"crypto/md5"  //nolint:gosec // Drive publishes it
+	"crypto/sha1" //nolint:gosec // Drive publishes it
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+	"sync"
+)
+
+// content is what a binary file holds. It never changes; its hashes are computed
+// when they are first asked for.
+type content struct {
+	size int64
+	data []byte // nil when generated
+	seed uint64
+
+	once              sync.Once
+	md5, sha1, sha256 string
+}
+
+func bytesContent(data []byte) *content {
+	return &content{size: int64(len(data)), data: bytes.Clone(data)}
+}
+
+func generatedContent(seed uint64, n int64) *content { return &content{size: n, seed: seed} }
+
+// open reads n bytes from off on.
+func (c *content) open(off, n int64) io.Reader {
+	if c.data != nil {
+		return bytes.NewReader(c.data[off : off+n])
+	}
+	return io.LimitReader(&noise{seed: c.seed, off: off}, n)
+}
+
+// sum computes the hashes.
+func (c *content) sum() *content {
+	c.once.Do(func() {
+		m, s1, s2 := md5.New(), sha1.New(), sha256.New() //nolint:gosec // Drive publishes them
+		_, _ = io.Copy(io.MultiWriter(m, s1, s2), c.open(0, c.size))
+		c.md5, c.sha1, c.sha256 = hex.EncodeToString(m.Sum(nil)), hex.EncodeToString(s1.Sum(nil)), hex.EncodeToString(s2.Sum(nil))
+	})
+	return c
+}
+
+// GeneratedContent is what a file made by Generated holds.
+func GeneratedContent(seed uint64, n int64) []byte {
+	out := make([]byte, n)
+	_, _ = io.ReadFull(&noise{seed: seed}, out)
+	return out
+}
+
+// noise is an endless stream of bytes that depend on the seed and the offset.
+type noise struct {
+	seed uint64
+	off  int64
+}
+
+func (n *noise) Read(p []byte) (int, error) {
+	var word [8]byte
+	for i := 0; i < len(p); {
+		binary.LittleEndian.PutUint64(word[:], mix(mix(n.seed)^uint64(n.off/8)))
+		c := copy(p[i:], word[n.off%8:])
+		i, n.off = i+c, n.off+int64(c)
+	}
+	return len(p), nil
+}
+
+// mix spreads the bits of a number (splitmix64).
+func mix(z uint64) uint64 {
+	z += 0x9E3779B97F4A7C15
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}

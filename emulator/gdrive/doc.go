@@ -1,0 +1,27 @@
+// Package gdrive is an in-process emulator of Google Drive (API v3, what a reader
+// needs of it) with the OAuth 2.0 endpoints that hand out credentials for it. It
+// is for tests, like net/http/httptest; everything is kept in memory.
+//
+// What distinguishes it from a server that merely answers:
+//
+//   - It keeps a real tree: folders, files, documents with exports, shortcuts, trash,
+//     shared drives, sharing. An item is seen by whom it is shared with.
+//   - Changes come from a log per user and per shared drive, one latest entry per
+//     file. A folder that is moved, trashed or deleted is one change: what is below
+//     it is not named.
+//   - Assertions are verified against the key of the service account, impersonation
+//     against what was delegated, PKCE and refresh tokens against what was issued.
+//   - Flags, fields, page tokens and the query language are read as strictly as Drive
+//     reads them: an adapter that forgets supportsAllDrives sees nothing.
+//   - Faults are scripted: the second page of a list repeats an item, the third
+//     download breaks off. See Inject.
+//   - Every request is logged and counted.
+//
+// The tree is changed with the methods of Server; the API answers reads alone and
+// refuses the rest. Methods that name an item which does not exist panic: it is
+// the test that is wrong.
+//
+// The protocol is that of the Drive API v3 (discovery revision 20261023) and its
+// guides. Where Google documents no message, the wording here is ours and clients
+// must not depend on it.
+package gdrive
