@@ -70,7 +70,12 @@ var advice = map[adviceKey]Advice{
 	{"sharepoint", "", "AADSTS700016"}:        {cred + "client_id", badTenant},
 	{"sharepoint", "", "AADSTS90002"}:         {cred + "tenant_id", badTenant},
 	{"sharepoint", "", "invalid_grant"}:       {cred + "refresh_token", reauthorize},
+	{"sharepoint", "", "AADSTS65001"}:         {cred + "refresh_token", reauthorize},
+	{"sharepoint", "", "AADSTS70000"}:         {cred + "refresh_token", reauthorize},
+	{"sharepoint", "", "AADSTS70008"}:         {cred + "refresh_token", reauthorize},
+	{"sharepoint", "", "AADSTS50173"}:         {cred + "refresh_token", reauthorize},
 	{"sharepoint", "", "AADSTS700082"}:        {cred + "refresh_token", reauthorize},
+	{"sharepoint", "", "AADSTS700084"}:        {cred + "refresh_token", reauthorize},
 	{"sharepoint", "", "accessDenied"}:        {"site_id", "the application may not read this: grant Sites.Read.All or Files.Read.All, or the site to Sites.Selected"},
 	{"sharepoint", "", "itemNotFound"}:        {"site_id", "there is no such site, library or folder: check site_id, drive_id and folder_path"},
 

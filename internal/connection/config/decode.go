@@ -108,8 +108,13 @@ func (r reader) read(fields []Field, raw map[string]any, ignored []string, publi
 		if f.LooseWith != "" && !absent(r.beside[f.LooseWith]) {
 			f.Min, f.Max = 1, 0
 		}
+		operators := f.Instead != "" && !absent(raw[f.Instead])
 		switch {
-		case absent(v) && f.Required:
+		case operators && f.Secret:
+			if v != secret.Marker && !absent(v) {
+				r.at.Add("value_error", "is the operator's, since "+f.Instead+" is given: leave it out", f.Name)
+			}
+		case absent(v) && f.Required && !operators:
 			r.at.Add("missing", "field required: "+f.Description, f.Name)
 		case absent(v):
 			if f.Default != nil {

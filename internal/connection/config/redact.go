@@ -34,7 +34,7 @@ func show(doc map[string]any, table []Field, public map[string]any, secrets []st
 		v, set := public[f.Name]
 		switch {
 		case f.Secret:
-			if slices.Contains(secrets, f.Name) {
+			if _, operators := public[f.Instead]; operators || slices.Contains(secrets, f.Name) {
 				doc[f.Name] = secret.Marker
 			}
 		case set:

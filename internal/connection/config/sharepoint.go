@@ -26,9 +26,10 @@ var sharePoint = Spec{
 		{
 			Type: "delegated", Told: []string{"refresh_token", "tenant_id"},
 			Description: "An application that acts for a user who granted it a refresh token.",
-			Fields: []Field{tenantField, clientField, clientSecretField,
+			Fields: []Field{tenantField, orOperators(clientField), orOperators(clientSecretField),
 				{Name: "refresh_token", Type: String, Required: true, Secret: true, Pattern: token, Must: mustToken,
 					Description: "Refresh token with offline_access. It is replaced at each use."},
+				operatorsClient,
 			},
 		},
 	},

@@ -44,6 +44,10 @@ type Field struct {
 	Check func(s string) (normal, complaint string)
 
 	Kind      string // of credentials this field belongs to, though it stands beside them
+	// Instead names a field beside this one that makes it the operator's: it need
+	// not be given then, and a secret must not be, but for the marker that
+	// responses show in its place.
+	Instead string
 	Extension bool   // not in the reference API: left out of responses while unset
 }
 
