@@ -1,0 +1,162 @@
+package snowflake
+
+import (
+	"sync"
+	"time"
+)
+
+// Operation is what a request asks for.
+type Operation string
+
+// The operations of the protocol.
+const (
+	Login     Operation = "Login"     // POST /session/v1/login-request
+	Query     Operation = "Query"     // POST /queries/v1/query-request
+	Result    Operation = "Result"    // GET /queries/{id}/result
+	Chunk     Operation = "Chunk"     // GET of a part of a result
+	Renew     Operation = "Renew"     // POST /session/token-request
+	Abort     Operation = "Abort"     // POST /queries/v1/abort-request
+	Logout    Operation = "Logout"    // POST /session?delete=true
+	Heartbeat Operation = "Heartbeat" // POST /session/heartbeat
+	Monitor   Operation = "Monitor"   // GET /monitoring/queries/{id}
+	Telemetry Operation = "Telemetry" // POST /telemetry/send
+	Unknown   Operation = "Unknown"   // anything else; 404
+)
+
+// Request is one entry of the request log: what a client asked and how it was
+// answered. Fields that the operation does not have are empty.
+type Request struct {
+	Seq       int       // counts from 1
+	Time      time.Time // on the server's clock
+	Operation Operation
+	Path      string
+	RequestID string // the client's, the same when it retries
+	User      string // as presented at login, or of the session
+	Role      string // as asked for at login
+	Warehouse string // as asked for at login
+	SQL       string
+	QueryID   string // as sent to the client
+
+	Status int      // 0 until the answer began, and when there was none
+	Code   string   // of a failure, or of a query in progress
+	Bytes  int64    // of the body, as far as it was sent
+	Faults []string // the actions injected into it
+}
+
+// requestLog keeps the last requests and statements, and counts all of them.
+type requestLog struct {
+	mu         sync.Mutex
+	limit      int
+	seq        int
+	ring       []*Request // in order of arrival from next on, once it is full
+	next       int
+	counts     map[Operation]int
+	statements []string
+	logins     int
+	warehouse  int
+}
+
+func (l *requestLog) add(e *Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	e.Seq = l.seq
+	if l.counts == nil {
+		l.counts = map[Operation]int{}
+	}
+	l.counts[e.Operation]++
+	if len(l.ring) < l.limit {
+		l.ring = append(l.ring, e)
+		return
+	}
+	l.ring[l.next] = e
+	l.next = (l.next + 1) % l.limit
+}
+
+// change sets fields of an entry. It is called before the bytes it describes
+// leave, so that a client which has its answer finds it in the log.
+func (l *requestLog) change(e *Request, set func(*Request)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	set(e)
+}
+
+// ran notes a statement that is about to run.
+func (l *requestLog) ran(sql string, warehouse bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.statements) == l.limit {
+		l.statements = append(l.statements[:0], l.statements[1:]...)
+	}
+	l.statements = append(l.statements, sql)
+	if warehouse {
+		l.warehouse++
+	}
+}
+
+// Requests returns the last requests in order of arrival, at most
+// Options.LogSize of them. The values are copies.
+func (s *Server) Requests() []Request {
+	l := &s.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]Request, 0, len(l.ring))
+	for i := range l.ring {
+		e := *l.ring[(l.next+i)%len(l.ring)]
+		e.Faults = append([]string(nil), e.Faults...)
+		out = append(out, e)
+	}
+	return out
+}
+
+// Count returns how many requests of the operations arrived since the start or
+// the last ResetRequests; without operations, how many of any.
+func (s *Server) Count(ops ...Operation) int {
+	l := &s.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, op := range ops {
+		n += l.counts[op]
+	}
+	if len(ops) == 0 {
+		for _, c := range l.counts {
+			n += c
+		}
+	}
+	return n
+}
+
+// Statements returns the texts of the last statements that were understood, in
+// order, at most Options.LogSize of them. One that a client repeats is there
+// twice.
+func (s *Server) Statements() []string {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return append([]string(nil), s.log.statements...)
+}
+
+// WarehouseStatements returns how many statements would have needed a warehouse,
+// those included that were refused because the session had none.
+func (s *Server) WarehouseStatements() int {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.warehouse
+}
+
+// Logins returns how many sessions were opened; Count(Login) has the refused
+// logins too.
+func (s *Server) Logins() int {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	return s.log.logins
+}
+
+// ResetRequests empties the logs and sets the counters to zero. Faults keep what
+// they have counted.
+func (s *Server) ResetRequests() {
+	l := &s.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ring, l.next, l.counts, l.statements, l.logins, l.warehouse = nil, 0, nil, nil, 0, 0
+}
