@@ -94,9 +94,25 @@ func hashOf(algorithm string, b []byte) ([]byte, bool) {
 	case "crc64nvme":
 		return binary.BigEndian.AppendUint64(nil, crc64.Checksum(b, crc64.MakeTable(0x9a6c9329ac4bc9b5))), true
 	case "quickxor":
-		return nil, true
+		return quickXor(b), true
 	}
 	return nil, false
+}
+
+// quickXor is the hash of OneDrive and SharePoint, bit by bit as it is described.
+func quickXor(content []byte) []byte {
+	const size = 20
+	sum := make([]byte, size)
+	for i, b := range content {
+		for bit := range 8 {
+			at := (i*11 + bit) % (size * 8)
+			sum[at/8] ^= b >> bit & 1 << (at % 8)
+		}
+	}
+	for i, b := range binary.LittleEndian.AppendUint64(nil, uint64(len(content))) {
+		sum[size-8+i] ^= b
+	}
+	return sum
 }
 
 func testOffsets(t *testing.T, s *suite) {

@@ -33,10 +33,10 @@ func (s *source) Walk(ctx context.Context, scope driver.Scope, folder string, cu
 			return driver.Page{}, t.failure(errs.CursorExpired, errs.ScopePath, "", "the cursor is not one of this walk: begin it anew")
 		}
 	} else {
-		drive, item, ok := split(folder)
-		if !ok || drive != p.drive {
-			return driver.Page{}, t.failure(errs.NotFound, errs.ScopeObject, "", "the folder is not in this library")
+		if _, err := s.Stat(ctx, scope, folder); err != nil {
+			return driver.Page{}, err
 		}
+		_, item, _ := split(folder)
 		todo = []step{{Folder: item}}
 	}
 	at := todo[len(todo)-1]

@@ -1,0 +1,4 @@
+package sharepoint
+
+// OpenPaged is Open with pages of another size.
+var OpenPaged = open
