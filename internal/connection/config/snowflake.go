@@ -14,6 +14,8 @@ var snowflake = Spec{
 		{Name: "role", Type: String, Use: true, Max: 255, Description: "Role to act in. Without it, the user's default."},
 		{Name: "incremental_column", Type: String, Max: 255,
 			Description: "Column that grows with each change. Without it, every run scans the whole table."},
+		{Name: "incremental_overlap_seconds", Type: Integer, Extension: true, Min: 0, Max: 604800,
+			Description: "How late a row may become visible behind its incremental_column: so much is read again. 900 without it."},
 		{Name: "primary_key_columns", Type: Strings, Max: 32,
 			Description: "Columns that identify a row. Without them, a hash of the row does."},
 		{Name: "query_timeout_seconds", Type: Integer, Default: int64(300), Min: 30, Max: 3600,

@@ -1,0 +1,117 @@
+package snowflake
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+
+	"mooring/internal/errs"
+	"mooring/internal/provider/driver"
+)
+
+// Stat implements driver.Source.
+func (s *source) Stat(ctx context.Context, scope driver.Scope, id string) (driver.Item, error) {
+	const op = "snowflake.stat"
+	t, err := s.tableOf(op, scope.Path)
+	if err != nil {
+		return driver.Item{}, err
+	}
+	key, ok := strings.CutPrefix(id, t.String()+"/")
+	if !ok || id < string(scope.From) || scope.To != "" && id >= string(scope.To) {
+		return driver.Item{}, absent(op, "there is no such row in the scope")
+	}
+	it, _, err := s.find(ctx, op, t, key)
+	return it, err
+}
+
+// Open implements driver.Source: a row is read again, and compared.
+func (s *source) Open(ctx context.Context, item driver.Item, off int64) (io.ReadCloser, error) {
+	const op = "snowflake.open"
+	t, key, ok := s.place(item.ID)
+	if !ok {
+		return nil, absent(op, "the id is not one of a row")
+	}
+	it, content, err := s.find(ctx, op, t, key)
+	if err != nil {
+		return nil, err
+	}
+	if it.Version != item.Version || off < 0 || off > int64(len(content)) {
+		return nil, &errs.Error{
+			Kind: errs.Stale, Origin: errs.Provider, Scope: errs.ScopeObject, Op: op, Msg: "the row has changed since it was listed",
+		}
+	}
+	return io.NopCloser(bytes.NewReader(content[off:])), nil
+}
+
+// place takes an id apart.
+func (s *source) place(id string) (table, string, bool) {
+	var names []string
+	for rest := id; ; {
+		name, after, ok := first(until(rest))
+		if !ok {
+			return table{}, "", false
+		}
+		names = append(names, name)
+		rest = rest[len(until(rest))-len(after):]
+		switch {
+		case len(names) == 3 && strings.HasPrefix(rest, "/"):
+			return table{names[0], names[1], names[2]}, rest[1:], true
+		case len(names) == 3 || !strings.HasPrefix(rest, "."):
+			return table{}, "", false
+		}
+		rest = rest[1:]
+	}
+}
+
+// until cuts an id behind an unquoted name that a slash ends.
+func until(id string) string {
+	if strings.HasPrefix(id, `"`) {
+		return id
+	}
+	name, _, _ := strings.Cut(id, "/")
+	return name
+}
+
+// find reads the row with a key.
+func (s *source) find(ctx context.Context, op string, t table, key string) (driver.Item, []byte, error) {
+	sh, err := s.shape(ctx, op, t)
+	if err != nil {
+		return driver.Item{}, nil, err
+	}
+	res, err := s.query(ctx, op, true, sh.rows(window{equal: &key}))
+	if err != nil {
+		return driver.Item{}, nil, s.again(sh, err)
+	}
+	defer res.Close()
+	stop := context.AfterFunc(ctx, res.cancel)
+	defer stop()
+	r := &scan{result: res, shape: sh, at: cursor{Phase: phaseScan}}
+	if err = r.next(); err == nil && !r.more {
+		err = absent(op, "there is no such row")
+	}
+	if ctx.Err() != nil {
+		err = ended(op, ctx.Err())
+	}
+	if err != nil {
+		return driver.Item{}, nil, err
+	}
+	it, content, err := sh.item(r.ahead)
+	if err != nil {
+		return driver.Item{}, nil, err
+	}
+	if err := r.settle(&it); err != nil {
+		return driver.Item{}, nil, err
+	}
+	if err := r.next(); err != nil {
+		return driver.Item{}, nil, err
+	}
+	if r.more && len(sh.keys) > 0 {
+		return driver.Item{}, nil, r.duplicate()
+	}
+	return it, content, nil
+}
+
+func absent(op, msg string) error {
+	return &errs.Error{Kind: errs.NotFound, Origin: errs.Provider, Scope: errs.ScopeObject, Op: op, Msg: msg}
+}

@@ -1,0 +1,294 @@
+package snowflake
+
+import (
+	"context"
+	"crypto/rsa"
+	"database/sql"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/snowflakedb/gosnowflake"
+
+	_ "mooring/internal/provider/snowflake/quiet" // before the driver is initialised
+
+	"mooring/internal/errs"
+	"mooring/internal/secret"
+)
+
+// login is how a session is made.
+type login struct {
+	protocol  string
+	host      string
+	port      int
+	account   string // locator, or organization-account
+	user      string
+	password  secret.String
+	key       *rsa.PrivateKey
+	role      string
+	warehouse string
+	timeout   time.Duration // of one statement
+	transport http.RoundTripper
+}
+
+// silence keeps the driver from logging, once a process: it writes URLs to the
+// standard error, and would let a file in the user's home change that.
+var silence = sync.OnceFunc(func() {
+	l := gosnowflake.GetLogger()
+	l.SetOutput(io.Discard)
+	_ = l.SetLogLevel("OFF")
+	var q gosnowflake.SFLogger = silent{l}
+	gosnowflake.SetLogger(&q)
+	// Each download holds a part of a result in memory.
+	gosnowflake.MaxChunkDownloadWorkers = 3
+})
+
+// silent is a logger that can't be replaced.
+type silent struct{ gosnowflake.SFLogger }
+
+func (silent) Replace(*gosnowflake.SFLogger) {}
+
+// config is the driver's, with a warehouse or without.
+func (l login) config(warehouse bool) gosnowflake.Config {
+	c := gosnowflake.Config{
+		Account: l.account, User: l.user, Role: l.role, Host: l.host, Port: l.port, Protocol: l.protocol,
+		Transporter: l.transport, DisableTelemetry: true, DisableOCSPChecks: true, Application: "Mooring",
+		LoginTimeout: time.Minute, ClientTimeout: l.timeout + time.Minute, MaxRetryCount: 1,
+		ClientRequestMfaToken: gosnowflake.ConfigBoolFalse, ClientStoreTemporaryCredential: gosnowflake.ConfigBoolFalse,
+		DisableQueryContextCache: true, Params: map[string]*string{},
+	}
+	if warehouse {
+		c.Warehouse = l.warehouse
+	}
+	if l.key != nil {
+		c.Authenticator, c.PrivateKey = gosnowflake.AuthTypeJwt, l.key
+	} else {
+		c.Password = l.password.Reveal()
+	}
+	for k, v := range map[string]string{
+		"GO_QUERY_RESULT_FORMAT": "JSON", "QUERY_TAG": "mooring",
+		"STATEMENT_TIMEOUT_IN_SECONDS": strconv.Itoa(int(l.timeout / time.Second)),
+		// An account may have set these otherwise, and what is read depends on them.
+		"TIMEZONE": "UTC", "DATE_INPUT_FORMAT": "AUTO", "TIMESTAMP_INPUT_FORMAT": "AUTO", "BINARY_OUTPUT_FORMAT": "HEX",
+		"TIMESTAMP_OUTPUT_FORMAT": strings.Trim(formatTZ, "'"),
+	} {
+		c.Params[k] = &v
+	}
+	return c
+}
+
+// sessions are the logins of a source: those without a warehouse, in which no
+// statement can resume one, and those with it.
+type sessions struct {
+	login login
+	mu    sync.Mutex
+	dbs   [2]*sql.DB
+}
+
+// A session's tokens last four hours. One that nobody uses is given up.
+const (
+	sessionLife = 3 * time.Hour
+	sessionIdle = 5 * time.Minute
+)
+
+// get returns the pool of a kind.
+func (s *sessions) get(warehouse bool) *sql.DB {
+	i := 0
+	if warehouse {
+		i = 1
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dbs[i] == nil {
+		silence()
+		db := sql.OpenDB(gosnowflake.NewConnector(gosnowflake.SnowflakeDriver{}, s.login.config(warehouse)))
+		db.SetConnMaxLifetime(sessionLife)
+		db.SetConnMaxIdleTime(sessionIdle)
+		db.SetMaxIdleConns(4)
+		s.dbs[i] = db
+	}
+	return s.dbs[i]
+}
+
+// drop forgets a pool whose session has ended: the driver would go on with it.
+func (s *sessions) drop(db *sql.DB) {
+	s.mu.Lock()
+	for i := range s.dbs {
+		if s.dbs[i] == db {
+			s.dbs[i] = nil
+		}
+	}
+	s.mu.Unlock()
+	go func() { _ = db.Close() }() // waits for statements that are under way
+}
+
+func (s *sessions) close() error {
+	s.mu.Lock()
+	dbs := s.dbs
+	s.dbs = [2]*sql.DB{}
+	s.mu.Unlock()
+	for _, db := range dbs {
+		if db != nil {
+			_ = db.Close()
+		}
+	}
+	return nil
+}
+
+// result is an open result set. Close it.
+type result struct {
+	*sql.Rows
+	op     string
+	notes  *notes
+	cancel context.CancelFunc
+	cells  []sql.NullString
+	into   []any // pointers to cells
+}
+
+// Close gives the result up, and stops what is still being fetched of it.
+func (r *result) Close() {
+	r.cancel()
+	_ = r.Rows.Close()
+}
+
+// fail classifies what ended the rows, nil at their end.
+func (r *result) fail() error {
+	if err := r.Err(); err != nil {
+		return classify(r.op, err, r.notes, errs.ScopePath)
+	}
+	return nil
+}
+
+// query runs a statement. ctx bounds the statement's start; the result lives on
+// until it is closed. A session that has ended is made anew once.
+func (s *sessions) query(ctx context.Context, op string, warehouse bool, st statement) (*result, error) {
+	db := s.get(warehouse)
+	r, err := s.once(ctx, op, db, st)
+	if err != nil && sessionGone(codeOf(err)) && ctx.Err() == nil {
+		s.drop(db)
+		return s.once(ctx, op, s.get(warehouse), st)
+	}
+	return r, err
+}
+
+// once runs a statement. It returns as soon as ctx ends: the driver then tells
+// Snowflake to stop, which nobody has to wait for.
+func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement) (*result, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, ended(op, err)
+	}
+	life, n := noted(context.WithoutCancel(ctx))
+	life, cancel := context.WithCancel(life)
+	type outcome struct {
+		rows *sql.Rows
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		rows, err := db.QueryContext(life, st.text, st.binds...) //nolint:sqlclosecheck // by the result
+		done <- outcome{rows, err}
+	}()
+	limit := time.NewTimer(s.login.timeout + 30*time.Second) // after the server's own
+	defer limit.Stop()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			cancel()
+			return nil, classify(op, o.err, n, errs.ScopePath)
+		}
+		return &result{Rows: o.rows, op: op, notes: n, cancel: cancel}, nil
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	cancel()
+	go func() {
+		if o := <-done; o.rows != nil {
+			_ = o.rows.Close()
+		}
+	}()
+	if err := ctx.Err(); err != nil {
+		return nil, ended(op, err)
+	}
+	return nil, &errs.Error{
+		Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopePath, Op: op, Code: "000630", Msg: classes[630].msg,
+	}
+}
+
+// all runs a statement and reads its rows, at most so many: of each the columns
+// that are named, or all.
+func (s *sessions) all(ctx context.Context, op string, warehouse bool, st statement, most int, names ...string) ([][]sql.NullString, error) {
+	r, err := s.query(ctx, op, warehouse, st)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	stop := context.AfterFunc(ctx, r.cancel)
+	defer stop()
+	at, err := r.columnsAt(names)
+	if err != nil {
+		return nil, err
+	}
+	var out [][]sql.NullString
+	for len(out) < most && r.Next() {
+		row, err := r.row()
+		if err != nil {
+			return nil, err
+		}
+		if len(at) == 0 {
+			out = append(out, slices.Clone(row))
+			continue
+		}
+		picked := make([]sql.NullString, len(at))
+		for i, j := range at {
+			picked[i] = row[j]
+		}
+		out = append(out, picked)
+	}
+	if ctx.Err() != nil {
+		return nil, ended(op, ctx.Err())
+	}
+	return out, r.fail()
+}
+
+// columnsAt finds columns of a result by name.
+func (r *result) columnsAt(names []string) ([]int, error) {
+	all, err := r.Columns()
+	if err != nil {
+		return nil, classify(r.op, err, r.notes, errs.ScopePath)
+	}
+	out := make([]int, len(names))
+	for i, n := range names {
+		out[i] = -1
+		for j, c := range all {
+			if strings.EqualFold(n, c) {
+				out[i] = j
+			}
+		}
+		if out[i] < 0 {
+			return nil, &errs.Error{Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopeConnection, Op: r.op, Msg: "Snowflake's answer lacks the column " + n}
+		}
+	}
+	return out, nil
+}
+
+// row reads the current row, which is valid until the next.
+func (r *result) row() ([]sql.NullString, error) {
+	if r.into == nil {
+		columns, err := r.Columns()
+		if err != nil {
+			return nil, classify(r.op, err, r.notes, errs.ScopePath)
+		}
+		r.cells, r.into = make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range r.cells {
+			r.into[i] = &r.cells[i]
+		}
+	}
+	if err := r.Scan(r.into...); err != nil {
+		return nil, classify(r.op, err, r.notes, errs.ScopePath)
+	}
+	return r.cells, nil
+}

@@ -1,0 +1,161 @@
+package snowflake
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"mooring/internal/errs"
+	"mooring/internal/outbound"
+)
+
+// wire is the driver's transport. The driver would retry on its own, for
+// minutes, and tell in the end neither what happened nor that it was the
+// network: so what fails is noted in the request's context, and the driver gets
+// an answer that it does not retry. Retrying is for who calls the adapter.
+type wire struct {
+	next http.RoundTripper
+	now  func() time.Time
+}
+
+// sideTime bounds requests that nobody waits for: to abort a query, to close a
+// session. The driver makes them without a context of ours.
+const sideTime = 10 * time.Second
+
+// RoundTrip implements http.RoundTripper.
+func (w wire) RoundTrip(q *http.Request) (*http.Response, error) {
+	side := strings.HasSuffix(q.URL.Path, "/abort-request") || q.URL.Path == "/session"
+	stop := context.CancelFunc(func() {})
+	if side {
+		var ctx context.Context
+		ctx, stop = context.WithTimeout(q.Context(), sideTime)
+		q = q.WithContext(ctx)
+	}
+	r, err := w.next.RoundTrip(q) //nolint:bodyclose // handed on or closed below
+	if err != nil {
+		stop()
+		if q.Context().Err() != nil && !side {
+			return nil, err
+		}
+		note(q.Context(), failed(err))
+		return refusal(q), nil
+	}
+	if weather := w.weather(r); weather != nil {
+		note(q.Context(), weather)
+		_ = r.Body.Close()
+		stop()
+		return refusal(q), nil
+	}
+	r.Body = &body{ReadCloser: r.Body, ctx: q.Context(), stop: stop}
+	return r, nil
+}
+
+// weather is the error of an answer whose status means that the same request may
+// succeed later.
+func (w wire) weather(r *http.Response) *errs.Error {
+	e := &errs.Error{Origin: errs.Provider, Scope: errs.ScopeConnection, Code: strconv.Itoa(r.StatusCode)}
+	switch {
+	case r.StatusCode == http.StatusTooManyRequests:
+		e.Kind, e.Msg = errs.Throttled, "Snowflake asks to slow down"
+	case r.StatusCode >= 500 || r.StatusCode == http.StatusRequestTimeout:
+		e.Kind, e.Msg = errs.Unavailable, "Snowflake does not work at the moment"
+	default:
+		return nil
+	}
+	e.RetryAfter = retryAfter(r.Header.Get("Retry-After"), w.now())
+	return e
+}
+
+// retryAfter reads the header: seconds, or a date.
+func retryAfter(v string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil {
+		return time.Duration(max(0, min(n, 24*3600))) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return max(0, min(at.Sub(now), 24*time.Hour))
+	}
+	return 0
+}
+
+// failed classifies what the transport could not do.
+func failed(err error) *errs.Error {
+	var e *errs.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if e = outbound.Error(err); e.Kind != errs.Internal {
+		return e
+	}
+	return &errs.Error{
+		Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopeConnection, Msg: "Snowflake can't be reached", Err: err,
+	}
+}
+
+// refusal is an answer that the driver takes for final.
+func refusal(q *http.Request) *http.Response {
+	return &http.Response{
+		Status: "400 Bad Request", StatusCode: http.StatusBadRequest, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(nil)), Request: q,
+	}
+}
+
+// body notes a transfer that breaks.
+type body struct {
+	io.ReadCloser
+	ctx  context.Context
+	stop context.CancelFunc
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && b.ctx.Err() == nil { //nolint:errorlint // a reader's contract is the bare value
+		e := failed(err)
+		if e.Kind == errs.Internal {
+			e = &errs.Error{Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopeConnection, Msg: "the transfer from Snowflake broke", Err: err}
+		}
+		note(b.ctx, e)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	defer b.stop()
+	return b.ReadCloser.Close()
+}
+
+// notes keeps the last failure of the requests that are made for one call.
+type notes struct {
+	mu  sync.Mutex
+	err *errs.Error
+}
+
+type notesKey struct{}
+
+// noted gives a context whose failures are kept.
+func noted(ctx context.Context) (context.Context, *notes) {
+	n := &notes{}
+	return context.WithValue(ctx, notesKey{}, n), n
+}
+
+func note(ctx context.Context, err *errs.Error) {
+	if n, ok := ctx.Value(notesKey{}).(*notes); ok {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.err = err
+	}
+}
+
+// take returns the failure and forgets it.
+func (n *notes) take() *errs.Error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	err := n.err
+	n.err = nil
+	return err
+}
