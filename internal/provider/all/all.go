@@ -4,12 +4,14 @@ package all
 import (
 	"mooring/internal/provider"
 	"mooring/internal/provider/s3"
+	"mooring/internal/provider/sharepoint"
 )
 
 // Adapters returns the adapter of each provider.
 func Adapters() provider.Registry {
 	return provider.Registry{
-		"s3":     s3.Open,
-		"tigris": s3.Open,
+		"s3":         s3.Open,
+		"sharepoint": sharepoint.Open,
+		"tigris":     s3.Open,
 	}
 }
