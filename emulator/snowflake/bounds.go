@@ -1,31 +1,28 @@
 package snowflake
 
-// ascends says whether generated rows are in the order that is asked for: their
-// columns, or the first of them, ascending.
+import "reflect"
+
+// ascends says whether generated rows are in the order that is asked for: by their
+// expressions, or the first of them, ascending.
 func (sc *scope) ascends(list []order, t *Table) bool {
 	if len(t.sorted) == 0 || len(list) == 0 || len(list) > len(t.sorted) {
 		return false
 	}
 	for i, o := range list {
-		c, ok := o.expr.(columnExpr)
-		if !ok || o.desc || t.columns[t.sorted[i]].Name != c.name {
+		if o.desc || !reflect.DeepEqual(o.expr, t.sorted[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-// bounds are the least and the greatest value that the first column of ascending
-// rows has in any row that the condition holds for; nil where it says nothing.
-func (sc *scope) bounds(where expr, t *Table) (lower, upper any) {
-	if len(t.sorted) == 0 {
-		return nil, nil
-	}
-	c := t.columns[t.sorted[0]]
+// bounds are the least and the greatest value that an expression has in any row
+// that the condition holds for; nil where it says nothing.
+func (sc *scope) bounds(where, of expr, typ Column) (lower, upper any) {
 	switch e := where.(type) {
 	case logicExpr:
 		for i, operand := range e.list {
-			l, u := sc.bounds(operand, t)
+			l, u := sc.bounds(operand, of, typ)
 			if i == 0 {
 				lower, upper = l, u
 				continue
@@ -33,8 +30,8 @@ func (sc *scope) bounds(where expr, t *Table) (lower, upper any) {
 			lower, upper = tighter(lower, l, e.and, 1), tighter(upper, u, e.and, -1)
 		}
 	case compareExpr:
-		if col, ok := e.l.(columnExpr); ok && col.name == c.Name {
-			return sc.bound(e, c)
+		if reflect.DeepEqual(e.l, of) {
+			return sc.bound(e, typ)
 		}
 	}
 	return lower, upper
@@ -59,7 +56,7 @@ func tighter(a, b any, and bool, sign int) any {
 }
 
 func (sc *scope) bound(e compareExpr, c Column) (lower, upper any) {
-	n, err := sc.scalar(e.r)
+	n, err := sc.compile(e.r)
 	if err != nil || !n.constant {
 		return nil, nil
 	}

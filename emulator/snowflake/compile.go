@@ -10,7 +10,6 @@ type node struct {
 	typ      Column
 	constant bool
 	eval     func(cells []any) (any, error)
-	fold     *aggregate // of an aggregate function; then eval is nil
 }
 
 // scope is what an expression may refer to.
@@ -21,6 +20,10 @@ type scope struct {
 	now     time.Time
 	columns []Column // nil without FROM
 	binds   map[string]bind
+
+	folds  []*aggregate // the aggregates of the items so far
+	inFold bool         // compiling the argument of one
+	loose  int          // references to columns outside of one
 }
 
 // bind is a value sent beside a statement.
@@ -33,7 +36,7 @@ type bind struct {
 // computed here, once.
 func (sc *scope) compile(e expr) (*node, error) {
 	n, err := sc.build(e)
-	if err != nil || !n.constant || n.fold != nil {
+	if err != nil || !n.constant {
 		return n, err
 	}
 	cell, err := n.eval(nil)
@@ -55,6 +58,9 @@ func (sc *scope) build(e expr) (*node, error) {
 		if i < 0 {
 			return nil, failf("000904", "SQL compilation error: error line 1 at position 0\ninvalid identifier '%s'", path{e.name}.key())
 		}
+		if !sc.inFold {
+			sc.loose++
+		}
 		return &node{typ: sc.columns[i], eval: func(cells []any) (any, error) { return cells[i], nil }}, nil
 	case castExpr:
 		n, err := sc.compile(e.e)
@@ -63,7 +69,7 @@ func (sc *scope) build(e expr) (*node, error) {
 		}
 		return sc.cast(n, e.typ), nil
 	case nullExpr:
-		n, err := sc.scalar(e.e)
+		n, err := sc.compile(e.e)
 		if err != nil {
 			return nil, err
 		}
@@ -101,17 +107,17 @@ func truth(constant bool, eval func([]any) (any, error)) *node {
 	return &node{typ: Column{Type: Boolean, Nullable: true}, constant: constant, eval: eval}
 }
 
-// scalar compiles what must not be an aggregate.
-func (sc *scope) scalar(e expr) (*node, error) {
+// single compiles what belongs to one row: no aggregates.
+func (sc *scope) single(e expr) (*node, error) {
 	n, err := sc.compile(e)
-	if err == nil && n.fold != nil {
+	if err == nil && len(sc.folds) > 0 {
 		return nil, failf("002140", "SQL compilation error: an aggregate function is not allowed here")
 	}
 	return n, err
 }
 
 func (sc *scope) boolean(e expr) (*node, error) {
-	n, err := sc.scalar(e)
+	n, err := sc.compile(e)
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +156,11 @@ func (sc *scope) logic(e logicExpr) (*node, error) {
 }
 
 func (sc *scope) comparison(e compareExpr) (*node, error) {
-	l, err := sc.scalar(e.l)
+	l, err := sc.compile(e.l)
 	if err != nil {
 		return nil, err
 	}
-	r, err := sc.scalar(e.r)
+	r, err := sc.compile(e.r)
 	if err != nil {
 		return nil, err
 	}

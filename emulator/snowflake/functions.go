@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -60,6 +61,35 @@ var functions = map[string]function{
 		}
 		return newDecimal(int64(h.Sum64())), nil //nolint:gosec // the sign is part of the value
 	}},
+	"REPLACE": {2, 3, anyText, true, func(_ *scope, args []any) (any, error) {
+		with := ""
+		if len(args) == 3 {
+			with = textOf(args[2])
+		}
+		if textOf(args[1]) == "" {
+			return textOf(args[0]), nil
+		}
+		return strings.ReplaceAll(textOf(args[0]), textOf(args[1]), with), nil
+	}},
+	"CONCAT": {1, 1000, anyText, true, func(_ *scope, args []any) (any, error) {
+		var b strings.Builder
+		for _, a := range args {
+			b.WriteString(textOf(a))
+		}
+		return b.String(), nil
+	}},
+	"COLLATE": {2, 2, anyText, true, func(_ *scope, args []any) (any, error) {
+		if args[1] != "" {
+			return nil, failf("001007", "SQL compilation error: there are no collations here")
+		}
+		return textOf(args[0]), nil
+	}},
+	"ST_ASGEOJSON": {1, 1, Column{Type: Object, Nullable: true}, true, func(_ *scope, args []any) (any, error) {
+		if v, ok := args[0].(semi); ok {
+			return v, nil
+		}
+		return nil, mismatch(args[0], Column{Type: Geography})
+	}},
 	"LENGTH": {1, 1, whole, true, func(_ *scope, args []any) (any, error) {
 		if b, ok := args[0].([]byte); ok {
 			return newDecimal(int64(len(b))), nil
@@ -89,7 +119,7 @@ func toChar(sc *scope, args []any) (any, error) {
 	case date:
 		return format(v.time(), layout), nil
 	case clock:
-		return format(date(0).time().Add(toDuration(v)), layout), nil
+		return format(date(0).time().Add(time.Duration(v)), layout), nil
 	case []byte:
 		if strings.EqualFold(layout, "HEX") {
 			return strings.ToUpper(hex.EncodeToString(v)), nil
@@ -110,7 +140,7 @@ func (sc *scope) call(e callExpr) (*node, error) {
 	args := make([]*node, len(e.args))
 	all := true
 	for i, a := range e.args {
-		n, err := sc.scalar(a)
+		n, err := sc.compile(a)
 		if err != nil {
 			return nil, err
 		}
@@ -269,12 +299,14 @@ func extreme(sign int) func(state, v any) any {
 }
 
 func (sc *scope) aggregate(e callExpr, fold aggregate) (*node, error) {
-	if sc.columns == nil || len(e.args) != 1 && !e.star {
+	if sc.columns == nil || sc.inFold || len(e.args) != 1 && !e.star {
 		return nil, failf("002140", "SQL compilation error:\nUnknown function %s", e.name)
 	}
+	sc.inFold = true
+	defer func() { sc.inFold = false }()
 	typ := whole
 	if !e.star {
-		arg, err := sc.scalar(e.args[0])
+		arg, err := sc.compile(e.args[0])
 		if err != nil {
 			return nil, err
 		}
@@ -283,5 +315,7 @@ func (sc *scope) aggregate(e callExpr, fold aggregate) (*node, error) {
 			typ.Nullable = true
 		}
 	}
-	return &node{typ: typ, fold: &fold}, nil
+	slot := len(sc.folds)
+	sc.folds = append(sc.folds, &fold)
+	return &node{typ: typ, eval: func(folded []any) (any, error) { return folded[slot], nil }}, nil
 }

@@ -13,7 +13,7 @@ import (
 var sessionParams = map[string]bool{
 	"TIMEZONE": true, "GO_QUERY_RESULT_FORMAT": true, "STATEMENT_TIMEOUT_IN_SECONDS": true, "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": true,
 	"QUERY_TAG": true, "TIMESTAMP_OUTPUT_FORMAT": true, "TIMESTAMP_NTZ_OUTPUT_FORMAT": true, "TIMESTAMP_LTZ_OUTPUT_FORMAT": true,
-	"TIMESTAMP_TZ_OUTPUT_FORMAT": true, "DATE_OUTPUT_FORMAT": true, "TIME_OUTPUT_FORMAT": true, "BINARY_OUTPUT_FORMAT": true,
+	"TIMESTAMP_TZ_OUTPUT_FORMAT": true, "DATE_OUTPUT_FORMAT": true, "DATE_INPUT_FORMAT": true, "TIMESTAMP_INPUT_FORMAT": true, "TIME_OUTPUT_FORMAT": true, "BINARY_OUTPUT_FORMAT": true,
 	"GEOGRAPHY_OUTPUT_FORMAT": true, "CLIENT_SESSION_KEEP_ALIVE": true, "CLIENT_TELEMETRY_ENABLED": true, "AUTOCOMMIT": true,
 	"USE_CACHED_RESULT": true, "CLIENT_PREFETCH_THREADS": true, "CLIENT_RESULT_CHUNK_SIZE": true,
 }
@@ -72,5 +72,3 @@ func paramText(v any) string {
 	}
 	return fmt.Sprint(v)
 }
-
-func toDuration(c clock) time.Duration { return time.Duration(c) }

@@ -80,6 +80,18 @@ func parse(sql string) (statement, error) {
 	return st, nil
 }
 
+// parseExpr reads an expression alone.
+func parseExpr(text string) (expr, error) {
+	tokens, err := lex(text)
+	if err != nil {
+		return nil, err
+	}
+	p := &parser{tokens: tokens}
+	e := p.expr()
+	p.end()
+	return e, p.err
+}
+
 func (p *parser) statement() statement {
 	switch {
 	case p.word("SELECT"):

@@ -108,8 +108,13 @@ func (s *Server) execute(q *query, b queryBody, takes time.Duration) *failure {
 	}
 	compute := needsWarehouse(st)
 	s.log.ran(b.SQL, compute)
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if changesSession(st) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+	} else {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+	}
 	if compute && q.ses.warehouse == "" {
 		return fail("000606")
 	}
@@ -129,6 +134,14 @@ func (s *Server) execute(q *query, b queryBody, takes time.Duration) *failure {
 func needsWarehouse(st statement) bool {
 	sel, ok := st.(selectStatement)
 	return ok && sel.from != nil
+}
+
+func changesSession(st statement) bool {
+	switch st.(type) {
+	case alterStatement, useStatement:
+		return true
+	}
+	return false
 }
 
 func (sc *scope) run(st statement) (*rows, error) {

@@ -1,7 +1,6 @@
 package snowflake
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 )
@@ -64,29 +63,48 @@ func (sc *scope) runSelect(st selectStatement) (*rows, error) {
 	}
 	sc.columns = t.columns
 	q := &search{snapshot: data.snapshot(commit), limit: st.limit}
-	if st.where != nil {
-		if q.where, err = sc.boolean(st.where); err != nil {
-			return nil, err
-		}
-		q.lower, q.upper = sc.bounds(st.where, data)
+	if err := sc.prepare(q, st); err != nil {
+		return nil, err
 	}
-	for _, o := range st.order {
-		n, err := sc.scalar(o.expr)
-		if err != nil {
-			return nil, err
-		}
-		q.keys = append(q.keys, key{n, o})
-	}
+	sc.loose = 0
 	items, columns, err := sc.items(st.items)
 	if err != nil {
 		return nil, err
 	}
-	if items[0].fold != nil {
-		return q.fold(items, columns)
+	if len(sc.folds) > 0 {
+		row, err := q.fold(sc.folds, items)
+		return &rows{columns: columns, fixed: [][]*string{row}}, err
 	}
-	q.ascending = sc.ascends(st.order, data)
 	order, err := q.run()
 	return &rows{columns: columns, items: items, from: q.snapshot, order: order}, err
+}
+
+// prepare compiles the condition and the order of a search.
+func (sc *scope) prepare(q *search, st selectStatement) error {
+	var err error
+	if st.where != nil {
+		if q.where, err = sc.boolean(st.where); err != nil {
+			return err
+		}
+	}
+	for _, o := range st.order {
+		n, err := sc.single(o.expr)
+		if err != nil {
+			return err
+		}
+		q.keys = append(q.keys, key{n, o})
+	}
+	q.ascending = sc.ascends(st.order, q.t)
+	if len(q.t.sorted) > 0 && st.where != nil {
+		if q.first, err = sc.single(q.t.sorted[0]); err != nil {
+			return err
+		}
+		q.lower, q.upper = sc.bounds(st.where, q.t.sorted[0], q.first.typ)
+	}
+	if len(sc.folds) > 0 {
+		return failf("002140", "SQL compilation error: an aggregate function is not allowed here")
+	}
+	return nil
 }
 
 func (sc *scope) runConstant(st selectStatement) (*rows, error) {
@@ -102,7 +120,6 @@ func (sc *scope) runConstant(st selectStatement) (*rows, error) {
 func (sc *scope) items(list []item) ([]*node, []Column, error) {
 	var items []*node
 	var columns []Column
-	folds := 0
 	for _, it := range list {
 		if it.expr == nil {
 			if len(list) > 1 || sc.columns == nil {
@@ -117,22 +134,19 @@ func (sc *scope) items(list []item) ([]*node, []Column, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if n.fold != nil {
-			folds++
-		}
 		c := n.typ
 		c.Name = it.name
 		items, columns = append(items, n), append(columns, c)
 	}
-	if folds > 0 && folds < len(items) {
-		return nil, nil, failf("000979", "SQL compilation error: an item is neither an aggregate nor in a GROUP BY clause")
+	if len(sc.folds) > 0 && sc.loose > 0 {
+		return nil, nil, failf("000979", "SQL compilation error: a column is neither in an aggregate nor in a GROUP BY clause")
 	}
 	return items, columns, nil
 }
 
 // commitAt finds the state of AT(TIMESTAMP => e).
 func (sc *scope) commitAt(t *Table, e expr) (int64, error) {
-	n, err := sc.scalar(e)
+	n, err := sc.single(e)
 	if err != nil {
 		return 0, err
 	}
@@ -168,49 +182,52 @@ type search struct {
 	*snapshot
 	where        *node
 	keys         []key
-	limit        int // -1 for none
-	ascending    bool
-	lower, upper any // of the first column of ascending generated rows; nil for none
+	limit        int   // -1 for none
+	ascending    bool  // generated rows are in order already
+	first        *node // what generated rows ascend by
+	lower, upper any   // of that; nil for none
 }
 
+// hit is a position with the values it is sorted by.
 type hit struct {
 	pos  int
 	keys []any
 }
 
 func (q *search) run() ([]int, error) {
+	from, to, err := q.window()
+	if err != nil {
+		return nil, err
+	}
+	if q.ascending && len(q.rows) == 0 {
+		return q.inOrder(from, to)
+	}
 	var hits []hit
-	first, last := 0, q.len()
-	if q.lower != nil || q.upper != nil {
-		first, last = q.window()
-	}
-	visit := func(pos int) error {
-		h, ok, err := q.match(pos)
-		if ok {
-			hits = append(hits, h)
+	for pos := from; pos < q.len(); pos++ {
+		if pos == to {
+			pos = max(pos, q.generated) // what is stored lies behind
 		}
-		return err
-	}
-	enough := func() bool { return q.limit >= 0 && len(hits) >= q.limit }
-	for pos := first; pos < min(last, q.generated); pos++ {
-		if err := visit(pos); err != nil {
-			return nil, err
-		}
-		if enough() && (q.ascending || len(q.keys) == 0) {
+		if pos == q.len() {
 			break
 		}
-		q.trim(&hits)
-	}
-	for pos := q.generated; pos < q.len(); pos++ {
-		if err := visit(pos); err != nil {
+		cells, err := q.match(pos)
+		if err != nil {
 			return nil, err
 		}
-		q.trim(&hits)
+		if cells == nil {
+			continue
+		}
+		h := hit{pos: pos, keys: make([]any, len(q.keys))}
+		for i, k := range q.keys {
+			if h.keys[i], err = k.n.eval(cells); err != nil {
+				return nil, err
+			}
+		}
+		if hits = append(hits, h); q.limit >= 0 && len(hits) >= 2*q.limit+1024 {
+			hits = q.best(hits)
+		}
 	}
-	q.sort(hits)
-	if q.limit >= 0 && len(hits) > q.limit {
-		hits = hits[:q.limit]
-	}
+	hits = q.best(hits)
 	out := make([]int, len(hits))
 	for i, h := range hits {
 		out[i] = h.pos
@@ -218,46 +235,45 @@ func (q *search) run() ([]int, error) {
 	return out, nil
 }
 
-// trim keeps what a limited search holds in bounds.
-func (q *search) trim(hits *[]hit) {
-	if q.limit < 0 || len(*hits) < 2*q.limit+1024 {
-		return
+// inOrder finds rows that need no sorting.
+func (q *search) inOrder(from, to int) ([]int, error) {
+	var out []int
+	for pos := from; pos < to && (q.limit < 0 || len(out) < q.limit); pos++ {
+		if q.where == nil {
+			if q.visible(pos) {
+				out = append(out, pos)
+			}
+			continue
+		}
+		cells, err := q.match(pos)
+		if err != nil {
+			return nil, err
+		}
+		if cells != nil {
+			out = append(out, pos)
+		}
 	}
-	q.sort(*hits)
-	clear((*hits)[q.limit:])
-	*hits = (*hits)[:q.limit]
+	return out, nil
 }
 
-func (q *search) match(pos int) (hit, bool, error) {
+// match returns the values at a position, nil if it doesn't match.
+func (q *search) match(pos int) ([]any, error) {
 	if !q.visible(pos) {
-		return hit{}, false, nil
+		return nil, nil
 	}
 	cells := q.cells(pos)
-	if q.where != nil {
-		v, err := q.where.eval(cells)
-		if err != nil || v != true {
-			return hit{}, false, err
-		}
+	if q.where == nil {
+		return cells, nil
 	}
-	h := hit{pos: pos}
-	if q.ascending && len(q.rows) == 0 {
-		return h, true, nil // in order already
+	if v, err := q.where.eval(cells); err != nil || v != true {
+		return nil, err
 	}
-	for _, k := range q.keys {
-		v, err := k.n.eval(cells)
-		if err != nil {
-			return hit{}, false, err
-		}
-		h.keys = append(h.keys, v)
-	}
-	return h, true, nil
+	return cells, nil
 }
 
-func (q *search) sort(hits []hit) {
+// best sorts, and cuts at the limit.
+func (q *search) best(hits []hit) []hit {
 	slices.SortStableFunc(hits, func(a, b hit) int {
-		if len(a.keys) == 0 || len(b.keys) == 0 {
-			return cmp.Compare(a.pos, b.pos)
-		}
 		for i, k := range q.keys {
 			if c := k.compare(a.keys[i], b.keys[i]); c != 0 {
 				return c
@@ -265,6 +281,11 @@ func (q *search) sort(hits []hit) {
 		}
 		return 0
 	})
+	if q.limit >= 0 && len(hits) > q.limit {
+		clear(hits[q.limit:])
+		return hits[:q.limit]
+	}
+	return hits
 }
 
 func (k key) compare(a, b any) int {
@@ -282,48 +303,50 @@ func (k key) compare(a, b any) int {
 }
 
 // window is where generated rows can match at all.
-func (q *search) window() (int, int) {
-	i := q.t.sorted[0]
-	first := 0
+func (q *search) window() (from, to int, err error) {
+	beyond := func(limit any, least int) func(int) bool {
+		return func(pos int) bool {
+			v, e := q.first.eval(q.cells(pos))
+			if e != nil || v == nil {
+				err = e
+				return true
+			}
+			return compare(v, limit) >= least
+		}
+	}
+	to = q.generated
 	if q.lower != nil {
-		first = sort.Search(q.generated, func(pos int) bool { return compare(q.cells(pos)[i], q.lower) >= 0 })
+		from = sort.Search(q.generated, beyond(q.lower, 0))
 	}
-	last := q.generated
 	if q.upper != nil {
-		last = sort.Search(q.generated, func(pos int) bool { return compare(q.cells(pos)[i], q.upper) > 0 })
+		to = sort.Search(q.generated, beyond(q.upper, 1))
 	}
-	return first, last
+	return from, max(from, to), err
 }
 
-// fold computes aggregates, which are one row.
-func (q *search) fold(items []*node, columns []Column) (*rows, error) {
-	states := make([]any, len(items))
+// fold computes aggregates, and the one row of items that is made of them.
+func (q *search) fold(folds []*aggregate, items []*node) ([]*string, error) {
+	folded := make([]any, len(folds))
 	for pos := range q.len() {
-		if !q.visible(pos) {
+		cells, err := q.match(pos)
+		if err != nil {
+			return nil, err
+		}
+		if cells == nil {
 			continue
 		}
-		cells := q.cells(pos)
-		if q.where != nil {
-			if v, err := q.where.eval(cells); err != nil {
-				return nil, err
-			} else if v != true {
-				continue
-			}
-		}
-		for i, n := range items {
+		for i, f := range folds {
 			var v any = true
-			if n.fold.arg != nil {
-				var err error
-				if v, err = n.fold.arg.eval(cells); err != nil {
+			if f.arg != nil {
+				if v, err = f.arg.eval(cells); err != nil {
 					return nil, err
 				}
 			}
-			states[i] = n.fold.step(states[i], v)
+			folded[i] = f.step(folded[i], v)
 		}
 	}
-	row := make([]*string, len(items))
-	for i, n := range items {
-		row[i] = wireText(n.fold.end(states[i]), n.typ)
+	for i, f := range folds {
+		folded[i] = f.end(folded[i])
 	}
-	return &rows{columns: columns, fixed: [][]*string{row}}, nil
+	return textRow(items, folded)
 }

@@ -15,8 +15,7 @@ func (s *Server) readable(ses *session, name path) (*Table, error) {
 	}
 	t := s.tables[full.key()]
 	if t == nil || !s.roles[ses.role].may(Select, full.key()) {
-		kind := "Object"
-		return nil, failf("002003", "SQL compilation error:\n%s '%s' does not exist or not authorized.", kind, full)
+		return nil, failf("002003", "SQL compilation error:\nObject '%s' does not exist or not authorized.", full)
 	}
 	return t, nil
 }
@@ -25,9 +24,9 @@ func (s *Server) readable(ses *session, name path) (*Table, error) {
 func (ses *session) complete(name path, parts int) (path, *failure) {
 	full := append(path(nil), name...)
 	for len(full) < parts {
-		prefix := ses.schema
-		if parts-len(full) == parts-1 && parts == 2 || len(full) == 2 {
-			prefix = ses.database
+		prefix := ses.database
+		if parts-len(full) == 2 {
+			prefix = ses.schema
 		}
 		if prefix == "" {
 			return nil, failf("090105", "Cannot perform operation. This session does not have a current database. Call 'USE DATABASE', or use a qualified name.")

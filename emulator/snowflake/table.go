@@ -23,7 +23,7 @@ type Table struct {
 
 	generated int           // rows that are a function
 	generate  func(int) Row // of their number
-	sorted    []int         // columns in whose order they ascend
+	sorted    []expr        // in whose order they ascend
 	rows      []stored      // never removed: a snapshot reads the past
 	dead      map[int]int64 // generated rows that are no more, and since which commit
 	changes   []change      // in order
@@ -91,18 +91,19 @@ func (t *Table) data() *Table {
 // Generate gives the table n rows that are a function of their number, which are
 // made when they are read and never kept. The function must give the same row
 // each time, from any goroutine, and must not call the server. When the rows
-// ascend by the named columns (none of them NULL), reads in that order need no
-// sorting and skip what their condition excludes.
+// ascend by some expressions (none of them NULL; columns as a rule), reads in that
+// order need no sorting and skip what their condition excludes. They are written
+// as in the statement: "ID", or TO_VARCHAR("ID").
 func (t *Table) Generate(n int, row func(int) Row, ascendBy ...string) {
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
 	t.generated, t.generate, t.sorted, t.dead = n, row, nil, map[int]int64{}
-	for _, name := range ascendBy {
-		i := columnIndex(t.columns, name)
-		if i < 0 {
-			panic(fmt.Sprintf("snowflake: %s has no column %s", t.path, name))
+	for _, text := range ascendBy {
+		e, err := parseExpr(text)
+		if err != nil {
+			panic(fmt.Sprintf("snowflake: %s is no expression: %v", text, err))
 		}
-		t.sorted = append(t.sorted, i)
+		t.sorted = append(t.sorted, e)
 	}
 	t.touch()
 }
