@@ -3,6 +3,7 @@ package all
 
 import (
 	"mooring/internal/provider"
+	"mooring/internal/provider/gdrive"
 	"mooring/internal/provider/s3"
 	"mooring/internal/provider/sharepoint"
 )
@@ -10,8 +11,9 @@ import (
 // Adapters returns the adapter of each provider.
 func Adapters() provider.Registry {
 	return provider.Registry{
-		"s3":         s3.Open,
-		"sharepoint": sharepoint.Open,
-		"tigris":     s3.Open,
+		"google_drive": gdrive.Open,
+		"s3":           s3.Open,
+		"sharepoint":   sharepoint.Open,
+		"tigris":       s3.Open,
 	}
 }

@@ -93,13 +93,12 @@ func (s *source) Walk(ctx context.Context, scope driver.Scope, folder string, cu
 			return driver.Page{}, err
 		}
 	} else {
-		// Who asks has no index of what is below: a folder that is gone has nothing.
-		f, err := s.get(ctx, target{t.op, errs.ScopeObject}, folder)
-		if unseen(err) || err == nil && (f.Trashed || !isFolder(f)) {
-			return driver.Page{}, nil
-		}
+		it, err := s.Stat(ctx, scope, folder)
 		if err != nil {
 			return driver.Page{}, err
+		}
+		if !it.Folder {
+			return driver.Page{}, target{t.op, errs.ScopeObject}.failure(errs.NotFound, "", "this is not a folder any more")
 		}
 	}
 	s.links.remember(p.path, &c)
@@ -184,6 +183,9 @@ func (w *walk) folders(ctx context.Context) error {
 		return nil
 	}
 	l, err := w.list(ctx, query{q: "trashed = false and " + anyOf("%s in parents", c.Group), drive: w.p.drive})
+	if errs.Is(err, errs.NotFound) {
+		return w.missing(ctx, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -216,6 +218,27 @@ func (w *walk) folders(ctx context.Context) error {
 	if len(c.Queue)+len(c.Alone) > w.most() {
 		return w.giveUp()
 	}
+	return nil
+}
+
+// missing goes on where one of the folders to be listed is not there any more.
+func (w *walk) missing(ctx context.Context, err error) error {
+	c := w.c
+	group := c.Group
+	c.Group, c.Met, c.Page = nil, nil, ""
+	if len(group) > 1 {
+		c.Alone = append(c.Alone, group...)
+		return nil
+	}
+	// Is it this folder, or can the scope not be seen any more?
+	if _, lost := w.s.find(ctx, w.t, w.p.path); lost != nil {
+		return lost
+	}
+	f, gone := w.s.get(ctx, target{w.t.op, errs.ScopeObject}, group[0])
+	if !unseen(gone) && (gone != nil || !f.Trashed) {
+		return err
+	}
+	w.done = len(c.Queue)+len(c.Alone) == 0
 	return nil
 }
 
