@@ -21,9 +21,12 @@ import (
 	"mooring/internal/connection"
 	connectionconfig "mooring/internal/connection/config"
 	connectionservice "mooring/internal/connection/service"
+	"mooring/internal/connection/tokens"
+	"mooring/internal/connection/vault"
 	"mooring/internal/errs"
 	"mooring/internal/health"
 	"mooring/internal/id"
+	"mooring/internal/metrics"
 	"mooring/internal/outbound"
 	"mooring/internal/provider"
 	"mooring/internal/provider/all"
@@ -44,9 +47,11 @@ type app struct {
 	log         *slog.Logger
 	store       *sqlite.Store
 	system      system.System
+	metrics     *metrics.Metrics
 	trails      *auditservice.Trails
 	guard       *outbound.Guard
 	access      *accessservice.Service
+	tokens      *tokens.Keeper
 	connections *connectionservice.Service
 	worker      *worker.Worker
 	monitor     *health.Monitor
@@ -60,7 +65,7 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	a := &app{settings: settings, log: log}
+	a := &app{settings: settings, log: log, metrics: metrics.New(version)}
 	defer func() {
 		if err != nil {
 			a.close()
@@ -106,22 +111,28 @@ func (a *app) found(ctx context.Context) error {
 
 // sources opens connections' configurations through the one guarded transport
 // and the budgets that all of this process share.
-func (a *app) sources() func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
+func (a *app) sources() func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (*provider.Source, error) {
 	deps := provider.Deps{
-		Registry: all.Adapters(), Endpoints: a.settings.ProviderEndpoints(), Budgets: provider.NewBudgets(0),
+		Registry: all.Adapters(), Endpoints: a.settings.ProviderEndpoints(), Budgets: provider.NewBudgets(0), Metrics: a.metrics,
 		Options: driver.Options{Transport: a.guard, OwnIdentity: ambient{}, Now: time.Now},
 	}
-	return func(ctx context.Context, name string, c connectionconfig.Config) (*provider.Source, error) {
+	return func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (*provider.Source, error) {
+		deps := deps
+		deps.Options.Tokens = t
 		return provider.Open(ctx, name, c, deps)
 	}
 }
 
 func (a *app) wireConnections(sealer *csfle.Sealer) {
 	open := a.sources()
+	a.tokens = tokens.New(tokens.Deps{
+		Store: a.store.Tokens(), Connections: a.store.Connections(), Vault: vault.Vault{Sealer: sealer, Organizations: a.store.Organizations()},
+		Exclusive: true, // the data directory's lock says so
+	})
 	a.connections = connectionservice.New(connectionservice.Deps{
-		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer,
-		Opener: connectionservice.OpenerFunc(func(ctx context.Context, name string, c connectionconfig.Config) (connectionservice.Prober, error) {
-			return open(ctx, name, c)
+		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer, Tokens: a.tokens,
+		Opener: connectionservice.OpenerFunc(func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (connectionservice.Prober, error) {
+			return open(ctx, name, c, t)
 		}),
 		Shared: func(ctx context.Context) (bool, error) {
 			orgs, err := a.system.Organizations(ctx, "", 2)
@@ -145,11 +156,11 @@ func (a *app) wireSyncs() error {
 	eng := &engine.Engine{
 		Store: a.store, Now: time.Now, Log: a.log, Health: reporter{a.connections, a.log}, Scratch: a.settings.DataDir,
 		Open: func(ctx context.Context, org id.Org, c id.Connection) (engine.Source, error) {
-			opened, _, err := a.connections.OpenConfig(ctx, org, c)
+			opened, err := a.connections.OpenConfig(ctx, org, c)
 			if err != nil {
 				return nil, err
 			}
-			src, err := open(ctx, opened.Provider, opened)
+			src, err := open(ctx, opened.Config.Provider, opened.Config, opened.Tokens)
 			if err != nil {
 				return nil, err
 			}
@@ -158,16 +169,18 @@ func (a *app) wireSyncs() error {
 		Sinks: func(ctx context.Context, b bucket.Bucket) (sink.Sink, error) { return buckets.Sink(ctx, b) },
 	}
 	a.worker = (&worker.Worker{
-		Store: a.store, System: a.system, Runner: eng, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
-		Trails: a.trails, RetainAudit: time.Duration(a.settings.AuditDays) * 24 * time.Hour,
+		Store: a.store, System: a.system, Runner: observed{eng, a.metrics}, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
+		Trails: watchedTrails{a.trails, a.metrics}, RetainAudit: time.Duration(a.settings.AuditDays) * 24 * time.Hour,
 		Verifier: func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error {
 			_, err := eng.Verify(ctx, org, s, l, w, repair, begun)
 			return err
 		},
 	}).Init()
+	a.metrics.Watch(census(a.system), a.worker.Running, a.log)
 	syncs := &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt}
 	a.handler = api.New(api.Server{
 		Access: a.access, Connections: a.connections, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Log: a.log,
+		Observer: a.metrics, Metrics: a.metrics.Handler(), Operator: func() id.Org { return a.first },
 		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
 	})
 	return nil
@@ -196,6 +209,11 @@ func (a *app) work(ctx context.Context) {
 }
 
 func (a *app) close() {
+	if a.tokens != nil { // what a token endpoint is giving would else be lost
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+		a.tokens.Close(ctx)
+		cancel()
+	}
 	if a.guard != nil {
 		a.guard.Close()
 	}

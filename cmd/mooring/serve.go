@@ -48,6 +48,14 @@ func processCommand(use, short string, run func(*cobra.Command, *app) error) *co
 			return err
 		}
 		defer a.close()
+		stop, err := startTracing(cmd.Context(), settings.OTLPEndpoint, a.log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		if err := a.serveMetrics(cmd.Context()); err != nil {
+			return err
+		}
 		return run(cmd, a)
 	}
 	return cmd

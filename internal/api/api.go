@@ -54,6 +54,11 @@ type Server struct {
 	Ready func(ctx context.Context) error
 	// Providers are those with an adapter; nil: all that have a configuration.
 	Providers []string
+	// Observer hears of requests; nil: nobody does.
+	Observer Observer
+	// Metrics are served to admins of the Operator's organization; nil: to nobody.
+	Metrics  http.Handler
+	Operator func() id.Org
 	// EventInterval is the time between two events of a run's stream; 0: a second.
 	EventInterval time.Duration
 }
@@ -90,6 +95,9 @@ func serve(deps Server, table []route) http.Handler {
 	if deps.EventInterval <= 0 {
 		deps.EventInterval = time.Second
 	}
+	if deps.Observer == nil {
+		deps.Observer = noObserver{}
+	}
 	s := &server{Server: deps, routes: table, reads: make(chan struct{}, readAudits)}
 	s.spec = s.openAPI()
 	return s.outer(s.mux())
@@ -99,7 +107,7 @@ func serve(deps Server, table []route) http.Handler {
 func routes() (all []route) {
 	for _, part := range [][]route{
 		connectionRoutes(), bucketRoutes(), objectRoutes(), syncRoutes(), runRoutes(), letterRoutes(),
-		analyticsRoutes(), auditRoutes(), keyRoutes(), userRoutes(), namespaceRoutes(), taskRoutes(), healthRoutes(), documentRoutes(),
+		analyticsRoutes(), auditRoutes(), keyRoutes(), userRoutes(), namespaceRoutes(), taskRoutes(), healthRoutes(), metricsRoutes(), documentRoutes(),
 	} {
 		all = append(all, part...)
 	}

@@ -162,7 +162,7 @@ var needs = map[string]access.Permission{
 	"list_sync_runs": access.Read, "get_sync_run": access.Read, "watch_sync_run": access.Read,
 	"list_dead_letters": access.Read, "retry_dead_letters": access.Write, "purge_dead_letters": access.Delete,
 	"get_sync_performance_analytics_buckets": access.Read, "get_sync_comparison_analytics_buckets": access.Read, "get_bucket_health_analytics": access.Read,
-	"get_audit_head": access.Admin, "verify_audit_trail": access.Admin, "export_audit_logs": access.Admin,
+	"metrics": access.Admin, "get_audit_head": access.Admin, "verify_audit_trail": access.Admin, "export_audit_logs": access.Admin,
 	"list_audit_logs_organizations": access.Admin, "get_audit_log_organizations": access.Admin,
 	"get_audit_settings_organizations": access.Admin, "update_audit_settings_organizations": access.Admin,
 	"create_key_organizations_users_email": access.Admin, "list_keys_organizations_users_email": access.Admin,

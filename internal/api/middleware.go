@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+
 	"mooring/internal/errs"
 	"mooring/internal/id"
 )
@@ -83,6 +86,8 @@ func (s *server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		a := &answer{ResponseWriter: w, id: requestIDOf(r)}
+		ctx, span := otel.Tracer("mooring").Start(r.Context(), "request") // goes nowhere unless the operator wants traces
+		r = r.WithContext(ctx)
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // that of the answer before, on the same connection
 		h := a.Header()
 		h.Set("X-Request-Id", a.id)
@@ -96,6 +101,9 @@ func (s *server) outer(next http.Handler) http.Handler {
 				s.recovered(a, r, p)
 			}
 			s.logged(a, r, began)
+			span.SetName(routeName(a.route))
+			span.SetAttributes(attribute.String("mooring.request", a.id), attribute.Int("http.response.status_code", a.status))
+			span.End()
 		}()
 		next.ServeHTTP(a, r)
 	})
@@ -114,6 +122,7 @@ func (s *server) recovered(a *answer, r *http.Request, p any) {
 }
 
 func (s *server) logged(a *answer, r *http.Request, began time.Time) {
+	s.Observer.Request(routeName(a.route), a.status, time.Since(began))
 	level := slog.LevelInfo
 	if a.route != nil && a.route.need == "" {
 		level = slog.LevelDebug // probes

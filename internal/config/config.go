@@ -23,6 +23,8 @@ import (
 // Server is how a process that serves or works is set up.
 type Server struct {
 	Listen         string   // host:port
+	MetricsListen  string   // host:port of a second listener for /metrics alone, without a key
+	OTLPEndpoint   string   // where traces go
 	PublicURL      string   // how users reach the server, for links
 	DataDir        string   // database, keys, and by default the content
 	Store          string   // "sqlite"
@@ -55,6 +57,8 @@ func Flags(f *pflag.FlagSet) *Server {
 	s := &Server{}
 	f.StringVar(&s.Listen, "listen", DefaultListen, "`address` to serve on; one that is not loopback needs TLS, --trusted-proxy or --insecure-http")
 	f.StringVar(&s.PublicURL, "public-url", "", "`URL` under which users reach the server (default: http://LISTEN)")
+	f.StringVar(&s.MetricsListen, "metrics-listen", "", "`address` to serve /metrics on without a key (default: only on --listen, for admins of the first organization)")
+	f.StringVar(&s.OTLPEndpoint, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector (OTLP over HTTP) for traces")
 	f.StringVar(&s.DataDir, "data-dir", DefaultDataDir(), "`directory` of the database, the keys and, by default, the content")
 	f.StringVar(&s.Store, "store", "sqlite", "where records are kept: sqlite, in the data directory")
 	f.StringVar(&s.MasterKeyFile, "master-key-file", "", "`file` of the 96-byte master key (default: DATA-DIR/master.key, made for a new store)")

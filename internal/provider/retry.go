@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/codes"
 
 	"mooring/internal/errs"
 )
@@ -49,6 +51,8 @@ func once[T any](ctx context.Context, s *Source, method string, f func() (T, err
 		s.deps.Metrics.Queued(s.name, method, queued)
 	}
 	var out T
+	_, span := otel.Tracer("mooring").Start(ctx, s.name+"."+method) // goes nowhere unless the operator wants traces
+	defer span.End()
 	returned := false
 	defer func() {
 		if !returned { // a panic must not keep the slot
@@ -62,6 +66,7 @@ func once[T any](ctx context.Context, s *Source, method string, f func() (T, err
 	kind := "ok"
 	if err != nil {
 		kind = errs.KindOf(err).String()
+		span.SetStatus(codes.Error, kind)
 	}
 	s.deps.Metrics.Call(s.name, method, kind, now.Sub(start))
 	return out, err

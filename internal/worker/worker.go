@@ -95,6 +95,13 @@ func (w *Worker) Init() *Worker {
 // ID names this worker in leases and runs.
 func (w *Worker) ID() id.Worker { return w.id }
 
+// Running is how many syncs this worker works on now.
+func (w *Worker) Running() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.running)
+}
+
 // Wake looks at the due queue now rather than at the next poll.
 func (w *Worker) Wake() {
 	select {

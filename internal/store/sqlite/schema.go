@@ -11,7 +11,12 @@ import (
 
 // migrations lead from each version of the schema to the next: the first makes
 // version 1 from nothing. A migration that was released is never changed.
-var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints}
+var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus}
+
+// The census counts over this index alone.
+const schemaCensus = `
+CREATE INDEX connections_census ON connections (provider, status);
+`
 
 // Checkpoints stand for the audit entries that retention removed.
 const schemaCheckpoints = `

@@ -99,12 +99,16 @@ func checkPlan(t *testing.T, db *sql.DB, query string) {
 }
 
 // expensive judges a step of a plan. What some lists of objects sort is one
-// bucket, by a column that has no index, or what a range of paths selects.
+// bucket, by a column that has no index, or what a range of paths selects. The
+// census, which is rare, counts over an index.
 func expensive(query, detail string) bool {
 	for _, part := range []string{"ORDER BY size", "ORDER BY updated", "AND path ", "FROM meta", "ORDER BY next_sync IS NULL", "ORDER BY live_name IS NULL"} {
 		if strings.Contains(query, part) {
 			return false
 		}
+	}
+	if detail == "SCAN connections USING COVERING INDEX connections_census" {
+		return false
 	}
 	if strings.HasPrefix(detail, "SCAN ") {
 		inOrder := strings.Contains(detail, "USING INDEX") && strings.Contains(query, "LIMIT ?")

@@ -108,6 +108,33 @@ func (y *System) DueConnections(ctx context.Context, now time.Time, limit int) (
 // Relay implements system.System: outboxes are moved within their updates.
 func (y *System) Relay(context.Context, int) (int, error) { return 0, nil }
 
+// Census implements system.System.
+func (y *System) Census(ctx context.Context, now time.Time) (out system.Census, err error) {
+	const op = "store.census"
+	err = y.s.each(ctx, op, "SELECT provider, status, count(*) FROM connections GROUP BY provider, status", nil, func(r *sql.Rows) error {
+		var c system.ConnectionCount
+		err := r.Scan(&c.Provider, &c.Status, &c.N)
+		out.Connections = append(out.Connections, c)
+		return err
+	})
+	if err == nil {
+		out.SyncDelay, err = y.overdue(ctx, op, "SELECT next_sync FROM syncs WHERE next_sync <= ? ORDER BY next_sync LIMIT 1", now)
+	}
+	if err == nil {
+		out.CheckDelay, err = y.overdue(ctx, op, "SELECT next_check FROM connections WHERE next_check <= ? ORDER BY next_check LIMIT 1", now)
+	}
+	return out, err
+}
+
+func (y *System) overdue(ctx context.Context, op, query string, now time.Time) (time.Duration, error) {
+	var due int64
+	found, err := y.s.row(ctx, op, query, []any{now.UnixMilli()}, &due)
+	if err != nil || !found {
+		return 0, err
+	}
+	return now.Sub(time.UnixMilli(due)), nil
+}
+
 // ChainAudit implements system.System.
 func (y *System) ChainAudit(c *audit.Chain) {
 	_ = y.s.w.write(context.Background(), "store.audit.chain", interactive, func(t *tx) error {

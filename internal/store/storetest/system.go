@@ -19,6 +19,7 @@ func systemTests() []subtest {
 		{"DeletedSyncs", testDeletedSyncs},
 		{"DeletingBuckets", testDeletingBuckets},
 		{"DueConnections", testDueConnections},
+		{"Census", testCensus},
 		{"Meta", testMeta},
 		{"MetaRace", testMetaRace},
 	}
@@ -157,4 +158,37 @@ func testMetaRace(t *testing.T, h Harness) {
 		}
 		old = ok(h.System.Meta(t.Context(), "fact"))(t)
 	}
+}
+
+func testCensus(t *testing.T, h Harness) {
+	empty := ok(h.System.Census(t.Context(), moment(1)))(t)
+	if len(empty.Connections) != 0 || empty.SyncDelay != 0 || empty.CheckDelay != 0 {
+		t.Errorf("of an empty store: %+v", empty)
+	}
+	for n, c := range []struct {
+		provider string
+		status   connection.Status
+		check    *int
+	}{{"s3", connection.Active, ptr(10)}, {"s3", connection.Active, ptr(70)}, {"s3", connection.Failed, nil}, {"snowflake", connection.Active, ptr(500)}} {
+		d := newConnection(id.NewOrg(), n)
+		d.Provider, d.Status = c.provider, c.status
+		if d.NextCheckAt = nil; c.check != nil {
+			d.NextCheckAt = ptr(moment(*c.check))
+		}
+		ok(h.Store.Connections().Insert(t.Context(), d.Org, d))(t)
+	}
+	sy := newSync(id.NewOrg(), 1)
+	sy.NextSyncAt = ptr(moment(40))
+	ok(h.Store.Syncs().Insert(t.Context(), sy.Org, sy))(t)
+	got := ok(h.System.Census(t.Context(), moment(100)))(t)
+	counts := map[system.ConnectionCount]bool{}
+	for _, c := range got.Connections {
+		counts[c] = true
+	}
+	same(t, "the counts", counts, map[system.ConnectionCount]bool{
+		{Provider: "s3", Status: connection.Active, N: 2}: true, {Provider: "s3", Status: connection.Failed, N: 1}: true,
+		{Provider: "snowflake", Status: connection.Active, N: 1}: true,
+	})
+	same(t, "the delay of syncs", got.SyncDelay, moment(100).Sub(moment(40)))
+	same(t, "the delay of checks", got.CheckDelay, moment(100).Sub(moment(10)))
 }

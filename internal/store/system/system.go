@@ -9,6 +9,7 @@ import (
 
 	"mooring/internal/access"
 	"mooring/internal/audit"
+	"mooring/internal/connection"
 	"mooring/internal/id"
 )
 
@@ -29,6 +30,10 @@ type System interface {
 	// Relay moves what waits in outboxes on; a store that does so within its updates returns 0.
 	Relay(ctx context.Context, limit int) (moved int, err error)
 
+	// Census counts what the store holds, for metrics. It reads an index over all
+	// connections: ask for it every half minute, not more often.
+	Census(ctx context.Context, now time.Time) (Census, error)
+
 	// ChainAudit has the store link every audit entry that it numbers from now on
 	// to the one before. Call it once, before anything is written.
 	ChainAudit(c *audit.Chain)
@@ -38,6 +43,20 @@ type System interface {
 	Meta(ctx context.Context, name string) ([]byte, error)
 	// SetMeta writes a fact if it still is old (nil: missing); errs.Conflict if not.
 	SetMeta(ctx context.Context, name string, old, value []byte) error
+}
+
+// Census is what a store holds, over all organizations.
+type Census struct {
+	Connections []ConnectionCount
+	SyncDelay   time.Duration // of the sync that is due longest, 0 when none is
+	CheckDelay  time.Duration // of the connection whose check is due longest
+}
+
+// ConnectionCount is how many connections of a provider are in a state.
+type ConnectionCount struct {
+	Provider string
+	Status   connection.Status
+	N        int64
 }
 
 // SyncRef names a sync.
