@@ -62,16 +62,17 @@ func (w *work) fail(err error) {
 // merely counted between them.
 type batch struct {
 	works []*work
-	tail  syncing.Ledger   // counted after the last work
-	next  syncing.Position // where the shard stands after the batch
-	ended bool             // the shard's last
-	tree  []syncing.TreeChange
-	done  sync.WaitGroup // transfers under way
-	over  chan struct{}  // closed when it is committed
+	tail  syncing.Ledger       // counted after the last work
+	next  syncing.Position     // where the shard stands after the batch
+	ended bool                 // the shard's last
+	tree  []syncing.TreeChange // the works depend on it
+	done  sync.WaitGroup       // transfers under way
+	over  chan struct{}        // closed when it is committed
 
-	heavy int   // works that put or remove an object
-	bytes int64 // of content
-	size  int   // estimated BSON bytes of the outcome
+	heavy  int   // works that put or remove an object
+	bytes  int64 // of content
+	inline int   // bytes of content that the works hold
+	size   int   // estimated BSON bytes of the outcome
 }
 
 func newBatch() *batch { return &batch{over: make(chan struct{})} }
@@ -122,22 +123,45 @@ func (b *builder) add(w *work, after syncing.Position) (ok bool, err error) {
 
 func (b *builder) weigh(w *work) {
 	switch w.act {
-	case transferred, updated, deleted:
+	case transferred:
+		b.b.bytes += max(w.item.Size, 0)
+		b.b.inline += len(w.item.Inline)
 		b.b.heavy++
-		if w.act == transferred {
-			b.b.bytes += max(w.item.Size, 0)
-		}
-		b.b.size += perWork + 3*len(w.path) + 3*len(w.item.ID) + 2*mapSize(w.item.Columns)
-	default:
-		b.b.size += perReference + 2*len(w.path) + 2*len(w.item.ID)
+	case updated, deleted:
+		b.b.heavy++
 	}
+	b.b.size += w.weight() + 2*mapSize(w.item.Columns)
+}
+
+// weight estimates the BSON bytes of a work's outcome without its fields.
+func (w *work) weight() int {
+	name := 0
+	if w.known != nil {
+		name = len(w.known.Name)
+	}
+	switch w.act {
+	case transferred, updated, deleted:
+		return perWork + 3*len(w.path) + 3*len(w.item.ID) + name
+	}
+	return perReference + 2*len(w.path) + 2*len(w.item.ID) + name
+}
+
+// learn gathers a change to the index of folders: it is recorded with, or before,
+// all that is added from now on.
+func (b *builder) learn(c syncing.TreeChange) error {
+	b.b.tree, b.any = append(b.b.tree, c), true
+	b.b.size += perReference + len(c.Node.ID) + len(c.Node.Parent) + len(c.Node.Name)
+	if b.full() {
+		return b.cut(b.at, false)
+	}
+	return nil
 }
 
 // full reports whether the batch should be cut: by items, by content or by the
 // size of its record.
 func (b *builder) full() bool {
 	l := b.r.limits
-	if b.b.size >= l.RecordBytes*3/4 || b.b.bytes >= l.PageBytes {
+	if b.b.size >= l.RecordBytes*3/4 || b.b.bytes >= l.PageBytes || b.b.inline >= l.InlineBytes {
 		return true
 	}
 	return b.b.heavy >= min(l.PageItems, b.quick) || len(b.b.works) >= 20*l.PageItems

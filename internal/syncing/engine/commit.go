@@ -20,7 +20,7 @@ func (r *runner) commitBatch(ctx context.Context, sh *shard, b *batch) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	works := b.works
-	for {
+	for first := true; ; first = false {
 		n := r.fitting(works)
 		part, last := works[:n], n == len(works)
 		works = works[n:]
@@ -31,8 +31,11 @@ func (r *runner) commitBatch(ctx context.Context, sh *shard, b *batch) error {
 			return err
 		}
 		d := r.newDraft(sh, part)
+		if first {
+			d.rec.Tree = b.tree
+		}
 		if last {
-			d.rec.Next, d.rec.Ended, d.rec.Tree = b.next, b.ended, b.tree
+			d.rec.Next, d.rec.Ended = b.next, b.ended
 			d.rec.Ledger.Add(b.tail)
 		} else {
 			d.rec.Next = part[n-1].after
@@ -53,8 +56,8 @@ func (r *runner) commitBatch(ctx context.Context, sh *shard, b *batch) error {
 func (r *runner) fitting(works []*work) int {
 	size := 0
 	for i, w := range works {
-		size += perWork + 3*len(w.path) + mapSize(w.mapped.fields)
-		if i > 0 && size > r.limits.RecordBytes && (w.act == transferred || w.act == updated) {
+		size += w.weight() + mapSize(w.mapped.fields)
+		if i > 0 && size > r.limits.RecordBytes {
 			return i
 		}
 	}

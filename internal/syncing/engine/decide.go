@@ -43,7 +43,7 @@ func (r *runner) judgeItem(t *trio) decision {
 	if !same || o.State != bucket.Present || !t.intact {
 		return doing(transferred)
 	}
-	if o.Mapping != r.view.revision || o.Path != t.path || o.Sync != r.sync.ID {
+	if o.Mapping != r.view.revision || o.Path != t.path || t.moved || o.Sync != r.sync.ID {
 		return doing(updated)
 	}
 	return counted(syncing.Unchanged, "")

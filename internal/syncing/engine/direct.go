@@ -20,8 +20,11 @@ type direct struct {
 	tree *tree
 	mark bool // an enumeration: what is not met is absent
 	page page
-	at   int             // changes of the page that are settled
 	sent map[string]bool // ids on their way into the catalogue: nothing may be looked up of them
+
+	todo      map[string]todo // what is to be done below folders
+	postponed map[string]bool // folders whose walk was incomplete
+	walking   string          // the folder whose walk is under way
 }
 
 const (
@@ -38,6 +41,8 @@ func (sh *shard) direct(ps *pages, pg page) error {
 		if err := r.Store.Tree().Drop(sh.ctx, r.org, r.sync.ID); err != nil {
 			return err
 		}
+	} else if err := d.loadTodos(); err != nil {
+		return err
 	}
 	from := settled(pg.Changes, start)
 	for {
@@ -56,7 +61,7 @@ func (sh *shard) direct(ps *pages, pg page) error {
 		if !pg.More {
 			break
 		}
-		if err := d.endPage(syncing.Position{Cursor: pg.Next}, false); err != nil {
+		if err := d.b.cut(syncing.Position{Cursor: pg.Next}, false); err != nil {
 			return err
 		}
 		from = 0
@@ -66,7 +71,7 @@ func (sh *shard) direct(ps *pages, pg page) error {
 	}
 	if d.mark {
 		next := syncing.Position{Cursor: pg.Next, Index: unseenPhase}
-		if err := d.endPage(next, false); err != nil {
+		if err := d.b.cut(next, false); err != nil {
 			return err
 		}
 		return d.unseen(next)
@@ -75,12 +80,15 @@ func (sh *shard) direct(ps *pages, pg page) error {
 	if pg.Feed {
 		end.Index = feedEnd
 	}
-	return d.endPage(end, true)
+	return d.b.cut(end, true)
 }
 
 func (sh *shard) newDirect(mark bool) *direct {
 	sh.r.marking = mark
-	return &direct{r: sh.r, sh: sh, b: newBuilder(sh.r, sh), mark: mark, tree: newTree(sh.r), sent: map[string]bool{}}
+	return &direct{
+		r: sh.r, sh: sh, b: newBuilder(sh.r, sh), mark: mark, tree: newTree(sh.r), sent: map[string]bool{},
+		todo: map[string]todo{}, postponed: map[string]bool{},
+	}
 }
 
 // What a position's index says beside a number of changes.
@@ -106,70 +114,43 @@ func settled(changes []driver.Change, at syncing.Position) int {
 	return 0
 }
 
-// endPage cuts the batch behind a page, with the page's changes to the tree:
-// they hold from then on.
-func (d *direct) endPage(next syncing.Position, ended bool) error {
-	d.b.b.tree = d.tree.take()
-	if len(d.b.b.tree) > 0 {
-		d.b.any = true
+// changes works a page from a change on, and what its folders entail.
+func (d *direct) changes(pg page, from int) (bool, error) {
+	d.page = pg
+	if more, err := d.told(pg.Changes, from, d.here); err != nil || !more {
+		return more, err
 	}
-	return d.b.cut(next, ended)
+	return d.reconcile(!d.mark || !pg.More)
 }
 
-// changes works a page from a change on.
-func (d *direct) changes(pg page, from int) (bool, error) {
-	d.page, d.at = pg, from
-	// The folders come first, those before from too: their changes are recorded
-	// behind the page. Items of the page then have the paths they end with.
-	moved, err := d.folders()
-	if err != nil {
+// told works changes of a page, or of a walk, from one on; after is the shard's
+// position once n of them are settled. The folders come first, those before from
+// too: items have the paths that they end with.
+func (d *direct) told(changes []driver.Change, from int, after func(n int) syncing.Position) (bool, error) {
+	if err := d.folders(changes); err != nil {
 		return false, err
 	}
-	for d.at < len(pg.Changes) {
-		more, err := d.chunk()
+	if err := d.settleFolders(); err != nil {
+		return false, err
+	}
+	for from < len(changes) {
+		n, more, err := d.chunk(changes, from, after)
 		if err != nil || !more {
 			return more, err
 		}
-	}
-	for _, f := range moved {
-		if more, err := d.follow(f); err != nil || !more {
-			return more, err
-		}
+		from = n
+		d.b.at = after(from)
 	}
 	return true, nil
 }
 
-// folders takes the folder changes of the page into the tree, and returns those
-// whose descendants have another path now, or none.
-func (d *direct) folders() ([]string, error) {
-	var ids []string
-	for _, c := range d.page.Changes {
-		if c.Item.Folder || c.Gone {
-			ids = append(ids, c.Item.ID)
-		}
-	}
-	if err := d.tree.load(d.sh.ctx, ids); err != nil {
-		return nil, err
-	}
-	var moved []string
-	for _, c := range d.page.Changes {
-		if !c.Item.Folder && !c.Gone {
-			continue
-		}
-		if d.tree.change(c) {
-			moved = append(moved, c.Item.ID)
-		}
-	}
-	return moved, nil
-}
-
-// chunk works some changes of items. A source may tell of one item twice: what
-// was told first is then committed first.
-func (d *direct) chunk() (bool, error) {
+// chunk works some changes of items, and says which come next. A source may tell
+// of one item twice: what was told first is then committed first.
+func (d *direct) chunk(changes []driver.Change, at int, after func(n int) syncing.Position) (next int, more bool, _ error) {
 	ids := map[string]bool{}
 	var trios []trio
-	for ; d.at < len(d.page.Changes) && len(trios) < directChunk; d.at++ {
-		c := &d.page.Changes[d.at]
+	for ; at < len(changes) && len(trios) < directChunk; at++ {
+		c := &changes[at]
 		if c.Item.Folder {
 			continue
 		}
@@ -177,25 +158,29 @@ func (d *direct) chunk() (bool, error) {
 			break
 		}
 		ids[c.Item.ID] = true
-		trios = append(trios, trio{key: sourceKey(c.Item.ID), item: &c.Item, gone: c.Gone, index: d.at})
+		trios = append(trios, trio{key: sourceKey(c.Item.ID), item: &c.Item, gone: c.Gone, index: at})
 	}
 	if err := d.waitFor(ids); err != nil {
-		return false, err
+		return at, false, err
 	}
 	if err := d.lookup(trios); err != nil {
-		return false, err
+		return at, false, err
+	}
+	if err := d.settleFolders(); err != nil { // those that had to be asked for
+		return at, false, err
 	}
 	if err := d.r.lookAtFiles(d.sh.ctx, trios); err != nil {
-		return false, err
+		return at, false, err
 	}
 	for i := range trios {
-		more, err := d.one(&trios[i])
+		t := &trios[i]
+		more, err := d.one(t, after(t.index+1))
+		t.item.Inline = nil // the work holds it, until it is staged
 		if err != nil || !more {
-			return more, err
+			return at, more, err
 		}
 	}
-	d.b.at = d.here(d.at)
-	return true, nil
+	return at, true, nil
 }
 
 // waitFor waits until the catalogue shows what was found of some ids before.
@@ -221,7 +206,11 @@ func (d *direct) catchUp() error {
 		return err
 	}
 	clear(d.sent)
-	return d.sh.barrier()
+	if err := d.sh.barrier(); err != nil {
+		return err
+	}
+	d.tree.trim()
+	return nil
 }
 
 // here is the position behind the first n changes of the page.
@@ -232,6 +221,9 @@ func (d *direct) here(n int) syncing.Position {
 	}
 	return at
 }
+
+// pageEnd is the position behind all changes of the page.
+func (d *direct) pageEnd() syncing.Position { return d.here(len(d.page.Changes)) }
 
 // lookup finds paths, objects and dead letters.
 func (d *direct) lookup(trios []trio) error {
@@ -252,7 +244,7 @@ func (d *direct) lookup(trios []trio) error {
 	for i := range trios {
 		t := &trios[i]
 		if o, known := objects[ids[i]]; known {
-			t.object = entryOf(&o)
+			t.object, t.moved = entryOf(&o), o.Parent != t.item.Parent
 		}
 		if l, open := dead[letters[i]]; open {
 			t.letter = &l
@@ -282,11 +274,10 @@ func (d *direct) locate(ctx context.Context, t *trio) error {
 	return nil
 }
 
-// one works one change.
-func (d *direct) one(t *trio) (bool, error) {
-	after := d.here(t.index + 1)
+// one works one change; after is the shard's position once it is settled.
+func (d *direct) one(t *trio, after syncing.Position) (bool, error) {
 	if t.gone {
-		return d.gone(t.object, t.letter, after)
+		return d.gone(t, after)
 	}
 	v := d.r.judgeItem(t)
 	if v.work {
@@ -295,7 +286,7 @@ func (d *direct) one(t *trio) (bool, error) {
 	if v.outcome == syncing.Filtered && t.object != nil && t.object.Path != t.path {
 		// It was moved to where the filters leave it out.
 		d.b.count(v.outcome, v.reason, d.b.at)
-		return d.gone(t.object, t.letter, after)
+		return d.gone(t, after)
 	}
 	if d.mark && t.object != nil {
 		w := d.r.newWork(seen, *t.item, t.path, t.object, nil)
@@ -306,18 +297,24 @@ func (d *direct) one(t *trio) (bool, error) {
 	return true, nil
 }
 
-// gone notes that an item left: an absence if it is an object of this sync.
-func (d *direct) gone(o *bucket.Entry, l *syncing.DeadLetter, after syncing.Position) (bool, error) {
-	if l != nil {
+// gone notes that an item left: an absence if it is an object of this sync. What
+// an enumeration has not met it finds unseen at its end.
+func (d *direct) gone(t *trio, after syncing.Position) (bool, error) {
+	if l := t.letter; l != nil {
 		// More may follow from the same change: it is not settled yet.
 		if more, err := d.b.add(&work{act: closed, letter: l.ID}, d.b.at); err != nil || !more {
 			return more, err
 		}
 	}
-	if o == nil || o.State != bucket.Present || o.Sync != d.r.sync.ID || d.mark {
+	o := t.object
+	if o == nil || o.State != bucket.Present || o.Sync != d.r.sync.ID || d.mark && !t.met {
 		d.b.at = after
-		return true, nil // an enumeration finds it unseen at its end
+		return true, nil
 	}
+	return d.absent(o, after)
+}
+
+func (d *direct) absent(o *bucket.Entry, after syncing.Position) (bool, error) {
 	return d.b.add(&work{act: absent, object: o.ID, known: o, item: driver.Item{ID: string(o.SourceID)}}, after)
 }
 
@@ -336,7 +333,7 @@ func (d *direct) unseen(at syncing.Position) error {
 			e := &list[i]
 			e.Sync = r.sync.ID
 			at.After = e.SourceID
-			if _, err := d.b.add(&work{act: absent, object: e.ID, known: e, item: driver.Item{ID: string(e.SourceID)}}, at); err != nil {
+			if _, err := d.absent(e, at); err != nil {
 				return err
 			}
 		}

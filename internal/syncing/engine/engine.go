@@ -9,6 +9,7 @@
 //	begin.go     run, pass and shards
 //	retry.go     dead letters that were asked to be tried again
 //	shard.go     each shard: a differ fills batches, the pool transfers, commits follow in order
+//	direct.go    a feed's pages; tree.go decides what is inside, below.go works what moves, enters or leaves
 //	judge.go     absences are judged once, deletes.go acts on them
 //	finish.go    the run is closed and folded into the sync
 package engine
@@ -38,6 +39,8 @@ type Source interface {
 	Splitter() (driver.Splitter, bool)
 	// Attributer reports false when its items have no attributes.
 	Attributer() (driver.Attributer, bool)
+	// Walker reports false when it has no folders that could be walked.
+	Walker() (driver.Walker, bool)
 	Close() error
 }
 
@@ -85,6 +88,7 @@ type Limits struct {
 	PageItems     int   // items with an effect in one record: 500
 	PageBytes     int64 // content transferred for one record, but for its last item: 256 MiB
 	RecordBytes   int   // of one record: syncing.MaxRecordBytes
+	InlineBytes   int   // content of rows held for one record, and of a page before the next is read: 16 MiB
 	Shards        int   // parts enumerated at once: 4
 	Transfers     int   // content transferred at once: 16
 	BytesInFlight int64 // sizes of the items being transferred: 1 GiB
@@ -103,6 +107,7 @@ func (l Limits) withDefaults() Limits {
 	}
 	def(&l.PageItems, 500)
 	def(&l.RecordBytes, syncing.MaxRecordBytes)
+	def(&l.InlineBytes, 16<<20)
 	def(&l.Shards, 4)
 	def(&l.Transfers, 16)
 	def(&l.ScanRows, 1000)

@@ -100,9 +100,11 @@ func (r *runner) noted(ctx context.Context) (int64, error) {
 }
 
 // holdsBack reports whether a pass that is done leaves its absences to the next:
-// they were suspect, and nobody will tell of them again.
+// they were suspect, and nobody will tell of them again. Of an incomplete page of
+// a feed the next pass is told again, but not of what is below a folder: the
+// index has that behind it.
 func holdsBack(p syncing.Pass, s *syncing.Sync) bool {
-	return len(p.Cursor) > 0 && !p.Expired && !p.Incomplete && p.Suspect != "" && s.OnDelete != syncing.Ignore
+	return len(p.Cursor) > 0 && !p.Expired && (p.Feed || !p.Incomplete) && p.Suspect != "" && s.OnDelete != syncing.Ignore
 }
 
 // suspicion says why absences must not be believed, or "". Under policy ignore,
@@ -114,6 +116,9 @@ func (r *runner) suspicion(p *syncing.Pass, absent, met int64) string {
 	known := p.Known
 	if r.sync.OnDelete == syncing.Ignore && !p.Feed {
 		known, absent = known-r.sync.Absent, absent-r.sync.Absent
+	}
+	if p.Feed {
+		known = max(known, absent) // some came with this pass and went again
 	}
 	switch {
 	case absent <= 0 || known <= 0:

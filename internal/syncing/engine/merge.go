@@ -32,6 +32,8 @@ type trio struct {
 	intact bool // the object's file stands in the destination with its size
 	gone   bool // pages without order: the change says that the item left
 	index  int  // likewise: of the change in its page
+	moved  bool // likewise: the object's folder is another one than the catalogue says
+	met    bool // likewise: the enumeration under way has met the object
 }
 
 const mergeChunk = 1000

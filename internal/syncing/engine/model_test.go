@@ -154,7 +154,7 @@ func (w *world) matches(t *rapid.T, want map[string]string, more bool) {
 func TestModelOfAFeed(t *testing.T) {
 	outer := t
 	rapid.Check(t, func(t *rapid.T) {
-		f := providertest.NewFeed(providertest.FeedOptions{PageSize: rapid.IntRange(1, 6).Draw(t, "page"), ChildrenFirst: rapid.Bool().Draw(t, "children first")})
+		f := providertest.NewFeed(providertest.FeedOptions{PageSize: rapid.IntRange(1, 6).Draw(t, "page"), ChildrenFirst: rapid.Bool().Draw(t, "children first"), Whole: rapid.Bool().Draw(t, "whole"), Narrow: rapid.Bool().Draw(t, "narrow")})
 		scope := f.Folder(providertest.Root, "scope")
 		m := &feedModel{f: f, root: scope, folders: []string{providertest.Root, scope}, parents: map[string]string{scope: providertest.Root}, names: map[string]string{}}
 		m.w = newWorld(outer, f, func(s *syncing.Sync) { s.SourcePath = scope })
@@ -187,7 +187,7 @@ func TestModelOfAFeed(t *testing.T) {
 			},
 			"fault": func(t *rapid.T) {
 				f.Inject(providertest.Fault{
-					Method: rapid.SampledFrom([]string{providertest.Changes, providertest.Open, providertest.Stat}).Draw(t, "method"),
+					Method: rapid.SampledFrom([]string{providertest.Changes, providertest.Open, providertest.Stat, providertest.Walk}).Draw(t, "method"),
 					After:  rapid.IntRange(0, 6).Draw(t, "after"), Times: 1, Action: providertest.Fail(errs.Unavailable),
 				})
 				m.w.disturbed()

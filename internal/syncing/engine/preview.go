@@ -113,8 +113,8 @@ func (p *previewer) run(ctx context.Context, pages int) (Preview, error) {
 
 // page judges the items of one page as a run would.
 func (p *previewer) page(ctx context.Context, pg page) error {
-	d := &direct{r: p.r, sh: &shard{r: p.r, ctx: ctx}, tree: p.tree, page: pg}
-	if _, err := d.folders(); err != nil {
+	d := &direct{r: p.r, sh: &shard{r: p.r, ctx: ctx}, tree: p.tree}
+	if err := d.folders(pg.Changes); err != nil {
 		return err
 	}
 	var trios []trio

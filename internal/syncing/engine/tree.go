@@ -5,20 +5,22 @@ import (
 	"slices"
 	"strings"
 
-	"mooring/internal/bucket"
 	"mooring/internal/errs"
-	"mooring/internal/id"
 	"mooring/internal/provider/driver"
 	"mooring/internal/syncing"
 )
 
-// tree is the id-to-parent index with the changes of the page at hand on top.
-// They are recorded behind the page: should the page be worked again, the store
-// still shows what was before, and the same descendants are found to move.
+// tree is the id-to-parent index of folders: that of the store, with what a step
+// has changed on top. Whether something is inside of the scope is decided by it
+// alone: inside is what has a chain of folders up to the scope's root, "".
+// Folders outside are kept too, so that nobody has to be asked about them again.
 type tree struct {
-	r       *runner
-	known   map[string]folder // what was read or changed; gone and unknown ones too
-	pending map[string]syncing.TreeChange
+	r     *runner
+	mute  bool              // asks nobody: a folder that is not in the index is outside
+	known map[string]folder // what was read or changed; unknown ones too
+	was   map[string]folder // what the folders changed by this step were before it
+	asked map[string]bool   // those that Stat told of: what is below them may be unknown
+	fresh map[string]bool   // those that Stat told of in this run because the index made no sense
 }
 
 type folder struct {
@@ -30,24 +32,30 @@ type folderState uint8
 
 const (
 	folderUnknown folderState = iota // not in the index
-	folderThere
-	folderGone // gone, or outside of the scope
+	folderThere                      // in the index, inside or outside of the scope
+	folderGone                       // told to be gone
 )
 
-func newTree(r *runner) *tree {
-	return &tree{r: r, known: map[string]folder{}, pending: map[string]syncing.TreeChange{}}
-}
+// Ids that no provider gives. What is below outsideParent is outside of the scope,
+// nobody knows where; below todoParent stand the folders that wait to be worked.
+const (
+	reservedIDs   = "//"
+	outsideParent = "//outside"
+	todoParent    = "//todo"
+	todoPrefix    = "//todo/"
+)
 
 const (
 	maxTreeCache = 100_000
-	maxDepth     = 1000 // of folders: a deeper chain is a loop
+	maxDepth     = 1000 // of folders
 )
+
+func newTree(r *runner) *tree {
+	return &tree{r: r, known: map[string]folder{}, was: map[string]folder{}, asked: map[string]bool{}, fresh: map[string]bool{}}
+}
 
 // load reads nodes from the store.
 func (t *tree) load(ctx context.Context, ids []string) error {
-	if len(t.known) > maxTreeCache && len(t.pending) == 0 {
-		clear(t.known)
-	}
 	var missing []string
 	for _, f := range ids {
 		if _, known := t.known[f]; !known {
@@ -71,190 +79,147 @@ func (t *tree) load(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// change takes a change of a folder, and reports whether what is below it has
-// another path now, or none. The folder, and whatever may be one, is loaded.
-func (t *tree) change(c driver.Change) (moved bool) {
+// trim empties the cache when it is large. The store has to hold everything that
+// was changed.
+func (t *tree) trim() {
+	if len(t.known) > maxTreeCache {
+		clear(t.known)
+	}
+}
+
+// change takes what a source tells of a folder, which is loaded.
+func (t *tree) change(c driver.Change) {
 	was := t.known[c.Item.ID]
-	if c.Gone {
-		if was.state != folderThere {
-			return false
-		}
+	switch {
+	case c.Item.ID == "" || strings.HasPrefix(c.Item.ID, reservedIDs):
+	case !c.Gone:
+		t.set(folder{syncing.Node{ID: c.Item.ID, Parent: c.Item.Parent, Name: c.Item.Name}, folderThere})
+	case was.state == folderThere:
 		t.set(folder{was.Node, folderGone})
-		return true
 	}
-	now := syncing.Node{ID: c.Item.ID, Parent: c.Item.Parent, Name: c.Item.Name}
-	if was.state == folderThere && was.Node == now {
-		return false
-	}
-	t.set(folder{now, folderThere})
-	return was.state == folderThere
 }
 
 func (t *tree) set(f folder) {
-	t.known[f.ID] = f
-	t.pending[f.ID] = syncing.TreeChange{Node: f.Node, Gone: f.state == folderGone}
-}
-
-// take returns the changes to be recorded, in the order of their ids.
-func (t *tree) take() []syncing.TreeChange {
-	out := make([]syncing.TreeChange, 0, len(t.pending))
-	for _, c := range t.pending {
-		out = append(out, c)
+	if _, changed := t.was[f.ID]; !changed {
+		t.was[f.ID] = t.known[f.ID]
 	}
-	slices.SortFunc(out, func(a, b syncing.TreeChange) int { return strings.Compare(a.Node.ID, b.Node.ID) })
-	clear(t.pending)
-	return out
+	t.known[f.ID] = f
 }
 
 // path is the path of something below a folder; inside is false when that
-// folder is gone or out of scope.
+// folder is gone or outside of the scope.
 func (t *tree) path(ctx context.Context, parent, name string) (path string, inside bool, _ error) {
-	path = component(name)
-	for depth := 0; parent != ""; depth++ {
-		if depth > maxDepth {
-			return "", false, errs.New(errs.Corrupt, "sync.tree", "the folders of the source form a loop")
-		}
-		f, err := t.folder(ctx, parent)
-		if err != nil || f.state != folderThere {
-			return "", false, err
-		}
-		path, parent = component(f.Name)+"/"+path, f.Parent
+	up, inside, err := t.chain(ctx, parent)
+	if err != nil || !inside {
+		return "", false, err
 	}
-	return path, true, nil
+	names := make([]string, 0, len(up)+1)
+	for _, f := range slices.Backward(up) {
+		names = append(names, component(f.Name))
+	}
+	return strings.Join(append(names, component(name)), "/"), true, nil
+}
+
+// chain are the folders from one upwards, to the scope's root if it is inside. A
+// chain that does not end is a loop: of folders that change places while they are
+// told of one after the other, or a lie.
+func (t *tree) chain(ctx context.Context, first string) (up []folder, inside bool, _ error) {
+	for at := first; at != ""; {
+		if len(up) > maxDepth {
+			if err := t.untie(ctx, up); err != nil {
+				return nil, false, err
+			}
+			up, at = nil, first
+			continue
+		}
+		f, err := t.folder(ctx, at)
+		if err != nil || f.state != folderThere {
+			return up, false, err
+		}
+		up, at = append(up, f), f.Parent
+	}
+	return up, true, nil
+}
+
+// untie asks for every folder of a loop as it is now.
+func (t *tree) untie(ctx context.Context, loop []folder) error {
+	asked := false
+	for _, f := range loop {
+		if t.fresh[f.ID] || t.mute {
+			continue
+		}
+		t.fresh[f.ID], asked = true, true
+		if _, err := t.ask(ctx, f.ID); err != nil {
+			return err
+		}
+	}
+	if !asked {
+		return errs.New(errs.Corrupt, "sync.tree", "the folders of the source form a loop, or are more than 1000 deep: the pass stops and deletes nothing")
+	}
+	return nil
 }
 
 // folder finds a folder. One that nobody has told of yet is asked for: an item
 // may be met before the folder it is in.
 func (t *tree) folder(ctx context.Context, f string) (folder, error) {
+	if strings.HasPrefix(f, reservedIDs) {
+		return folder{}, nil
+	}
 	if err := t.load(ctx, []string{f}); err != nil {
 		return folder{}, err
 	}
-	got := t.known[f]
-	if got.state != folderUnknown {
+	if got := t.known[f]; got.state != folderUnknown || t.mute {
 		return got, nil
 	}
+	return t.ask(ctx, f)
+}
+
+// ask reads a folder as it is now. What is not in the scope is kept as outside.
+func (t *tree) ask(ctx context.Context, f string) (folder, error) {
 	item, err := t.r.stat(ctx, f)
+	got := folder{syncing.Node{ID: f, Parent: outsideParent}, folderThere}
 	switch scope := errs.ScopeOf(err); {
 	case err == nil && item.Folder:
-		got = folder{syncing.Node{ID: f, Parent: item.Parent, Name: item.Name}, folderThere}
-		t.set(got)
-		return got, nil
+		got.Parent, got.Name = item.Parent, item.Name
 	case err != nil && (!errs.Is(err, errs.NotFound) || scope == errs.ScopeConnection || scope == errs.ScopePath):
 		return folder{}, err
 	}
-	got = folder{syncing.Node{ID: f}, folderGone}
-	t.known[f] = got
+	if t.known[f] != got {
+		t.asked[f] = true
+		t.set(got)
+	}
 	return got, nil
+}
+
+// wasInside reports whether a folder was inside before the changes of this step.
+func (t *tree) wasInside(ctx context.Context, f string) (bool, error) {
+	for depth := 0; f != ""; depth++ {
+		at, changed := t.was[f]
+		if !changed {
+			if err := t.load(ctx, []string{f}); err != nil {
+				return false, err
+			}
+			at = t.known[f]
+		}
+		if at.state != folderThere || depth > maxDepth {
+			return false, nil
+		}
+		f = at.Parent
+	}
+	return true, nil
+}
+
+// isInside reports whether a folder is there and inside.
+func (t *tree) isInside(ctx context.Context, f string) (bool, error) {
+	if err := t.load(ctx, []string{f}); err != nil {
+		return false, err
+	}
+	if t.known[f].state != folderThere {
+		return false, nil
+	}
+	_, inside, err := t.chain(ctx, f)
+	return inside, err
 }
 
 // component writes a name so that it is one component of a path.
 func component(name string) string { return strings.ReplaceAll(name, "/", "／") }
-
-// follow moves all objects below a folder that has another path now. One that
-// has its new path already, because an interrupted run went this far, is left.
-func (d *direct) follow(root string) (bool, error) {
-	if err := d.catchUp(); err != nil { // objects of this page have to be in the catalogue
-		return false, err
-	}
-	queue := []string{root}
-	for visited := map[string]bool{}; len(queue) > 0; queue = queue[1:] {
-		if visited[queue[0]] {
-			continue
-		}
-		visited[queue[0]] = true
-		if more, err := d.followFiles(queue[0]); err != nil || !more {
-			return more, err
-		}
-		children, err := d.children(queue[0])
-		if err != nil {
-			return false, err
-		}
-		queue = append(queue, children...)
-	}
-	return true, nil
-}
-
-// children are the folders below one, as the store knows them. Of a folder that
-// is gone they are gone too, unless the page told where they went.
-func (d *direct) children(parent string) ([]string, error) {
-	var out []string
-	for after := ""; ; {
-		nodes, err := d.r.Store.Tree().Children(d.sh.ctx, d.r.org, d.r.sync.ID, parent, after, directChunk)
-		if err != nil {
-			return nil, err
-		}
-		for _, n := range nodes {
-			after = n.ID
-			out = append(out, n.ID)
-			if _, told := d.tree.pending[n.ID]; !told && d.tree.known[parent].state == folderGone {
-				d.tree.set(folder{n, folderGone})
-			}
-		}
-		if len(nodes) < directChunk {
-			return out, nil
-		}
-	}
-}
-
-// followFiles moves the objects directly in a folder.
-func (d *direct) followFiles(parent string) (bool, error) {
-	r := d.r
-	for after := id.Object(""); ; {
-		list, err := r.Store.Catalogue().InFolder(d.sh.ctx, r.org, r.bucket.ID, r.sync.Connection, parent, after, directChunk)
-		if err != nil {
-			return false, err
-		}
-		var trios []trio
-		for i := range list {
-			after = list[i].ID
-			if list[i].State == bucket.Present && list[i].Sync == r.sync.ID {
-				trios = append(trios, followed(&list[i]))
-			}
-		}
-		if more, err := d.followSome(trios); err != nil || !more {
-			return more, err
-		}
-		if len(list) < directChunk {
-			return true, nil
-		}
-	}
-}
-
-// followed is an object as its source would tell of it now.
-func followed(o *bucket.Object) trio {
-	item := driver.Item{
-		ID: string(o.SourceID), Name: o.SourcePath[strings.LastIndexByte(o.SourcePath, '/')+1:], Parent: o.Parent, Size: o.Size, Version: o.Version, MIME: o.MIME,
-	}
-	if o.ModifiedAt != nil {
-		item.ModifiedAt = *o.ModifiedAt
-	}
-	return trio{key: o.SourceID, item: &item, object: entryOf(o)}
-}
-
-func (d *direct) followSome(trios []trio) (bool, error) {
-	for i := range trios {
-		if err := d.locate(d.sh.ctx, &trios[i]); err != nil {
-			return false, err
-		}
-	}
-	if err := d.r.lookAtFiles(d.sh.ctx, trios); err != nil {
-		return false, err
-	}
-	for i := range trios {
-		t := &trios[i]
-		if !t.gone && t.path == t.object.Path {
-			continue
-		}
-		if more, err := d.followOne(t); err != nil || !more {
-			return more, err
-		}
-	}
-	return true, nil
-}
-
-// followOne works an object that the source did not name: it counts as met.
-func (d *direct) followOne(t *trio) (bool, error) {
-	d.sent[string(t.key)] = true
-	t.index = d.at - 1
-	return d.one(t)
-}

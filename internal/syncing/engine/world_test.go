@@ -44,6 +44,11 @@ func (p portable) Attributer() (driver.Attributer, bool) {
 	return a, ok
 }
 
+func (p portable) Walker() (driver.Walker, bool) {
+	w, ok := p.Source.(driver.Walker)
+	return w, ok
+}
+
 // world is one sync with everything real but its source: the embedded store, a
 // folder as destination, a clock that moves when somebody waits.
 type world struct {
