@@ -354,7 +354,7 @@ type provider struct {
 	checked int
 }
 
-func (p *provider) Open(_ context.Context, _ string, c config.Config) (connectionservice.Prober, error) {
+func (p *provider) Open(_ context.Context, _ string, c config.Config, _ driver.Tokens) (connectionservice.Prober, error) {
 	return &opened{p, c}, nil
 }
 

@@ -43,12 +43,12 @@ type Field struct {
 	// Check returns the normal form of a string, or what is wrong with it.
 	Check func(s string) (normal, complaint string)
 
-	Kind      string // of credentials this field belongs to, though it stands beside them
+	Kind string // of credentials this field belongs to, though it stands beside them
 	// Instead names a field beside this one that makes it the operator's: it need
 	// not be given then, and a secret must not be, but for the marker that
 	// responses show in its place.
-	Instead string
-	Extension bool   // not in the reference API: left out of responses while unset
+	Instead   string
+	Extension bool // not in the reference API: left out of responses while unset
 }
 
 // Credential is one kind of credentials of a provider.

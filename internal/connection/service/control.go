@@ -19,9 +19,13 @@ func (s *Service) Archive(ctx context.Context, org id.Org, by audit.Actor, idOrN
 		return c, err
 	}
 	now := s.d.Now()
-	return s.d.Connections.Update(ctx, org, c.ID, func(cur *connection.Connection) error {
+	c, err = s.d.Connections.Update(ctx, org, c.ID, func(cur *connection.Connection) error {
 		return connection.Archive(cur, s.d.RetainCredentials, by, now)
 	})
+	if err == nil {
+		s.destroyTokens(ctx, &c)
+	}
+	return c, err
 }
 
 // Test runs a live test by a user's wish. A refusal is a result, not an error.
@@ -39,7 +43,7 @@ func (s *Service) Test(ctx context.Context, org id.Org, by audit.Actor, idOrName
 	if err != nil {
 		return TestResult{}, err
 	}
-	o, err := s.probe(ctx, opened, connection.SourceTest, c.CredentialsGeneration)
+	o, err := s.probe(ctx, opened, s.tokens(&c, opened), connection.SourceTest, c.CredentialsGeneration)
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -74,7 +78,7 @@ func (s *Service) Browse(ctx context.Context, org id.Org, idOrName, path, page s
 	if err != nil {
 		return driver.Listing{}, err
 	}
-	list, err := within(ctx, s, opened, func(ctx context.Context, p Prober) (driver.Listing, error) {
+	list, err := within(ctx, s, opened, s.tokens(&c, opened), func(ctx context.Context, p Prober) (driver.Listing, error) {
 		return p.Browse(ctx, path, page, limit)
 	})
 	if err != nil {

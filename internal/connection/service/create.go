@@ -10,6 +10,7 @@ import (
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/provider"
 )
 
 // CreateRequest asks for a new connection.
@@ -47,13 +48,18 @@ func (s *Service) Create(ctx context.Context, org id.Org, by audit.Actor, r Crea
 	if err := s.nameFree(ctx, org, d.Name); err != nil {
 		return none, err
 	}
+	full, err := s.furnish(c)
+	if err != nil {
+		return none, err
+	}
 	var o outcome
 	var tested *connection.Attempt
+	kept := provider.NewTokens(s.d.Now)
 	if r.TestBeforeSave == nil || *r.TestBeforeSave {
-		o, err = s.probe(ctx, c, connection.SourceTest, 1)
+		o, err = s.probe(ctx, full, kept, connection.SourceTest, 1)
 		tested = &o.attempt
 	} else {
-		o, err = s.validate(ctx, c)
+		o, err = s.validate(ctx, full)
 	}
 	if err != nil {
 		return none, err
@@ -61,6 +67,7 @@ func (s *Service) Create(ctx context.Context, org id.Org, by audit.Actor, r Crea
 	if err := o.failure(errs.Invalid, op, "the connection was not saved, since its test failed: "); err != nil {
 		return none, err
 	}
+	c.Secrets = rotated(c.Secrets, kept)
 	sealed, err := s.seal(ctx, org, d.ID, c, slices.Sorted(maps.Keys(c.Secrets)))
 	if err != nil {
 		return none, err
@@ -85,6 +92,7 @@ func (s *Service) decodeNew(ctx context.Context, org id.Org, r CreateRequest, at
 	at = at.At("provider_config")
 	// Errors of both repeat what at has gathered.
 	c, _ := config.Decode(r.Provider, r.ProviderConfig, at)
+	s.readClient(c, at)
 	_, _ = config.Merge(config.Sealed{}, c, at)
 	return c, s.checkExternalID(ctx, org, c, at)
 }

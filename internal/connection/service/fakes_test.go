@@ -152,16 +152,22 @@ type provider struct {
 	checks int
 	err    error // of Check and Browse
 	check  func(ctx context.Context) error
+	use    func(ctx context.Context, c config.Config, t driver.Tokens) error // at Check
 }
 
-func (p *provider) Open(_ context.Context, name string, c config.Config) (service.Prober, error) {
+func (p *provider) Open(_ context.Context, name string, c config.Config, t driver.Tokens) (service.Prober, error) {
 	if name != c.Provider {
 		return nil, errs.New(errs.Internal, "fake", "another provider")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.opened = append(p.opened, c)
-	return p, nil
+	if p.use == nil {
+		return p, nil
+	}
+	using := &provider{err: p.err}
+	using.check = func(ctx context.Context) error { return p.use(ctx, c, t) }
+	return using, nil
 }
 
 func (p *provider) last() config.Config { return p.opened[len(p.opened)-1] }

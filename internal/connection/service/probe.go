@@ -10,6 +10,7 @@ import (
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/provider"
 	"mooring/internal/provider/driver"
 )
 
@@ -38,23 +39,23 @@ type outcome struct {
 // probe tests a configuration. What the provider, or the way to it, says is
 // the outcome; an error is a fault of ours, a wrong configuration or the
 // caller's end, of which nothing follows for the connection.
-func (s *Service) probe(ctx context.Context, c config.Config, source string, generation int64) (outcome, error) {
-	return s.attempt(ctx, c, source, generation, func(ctx context.Context, p Prober) (driver.Report, error) {
+func (s *Service) probe(ctx context.Context, c config.Config, t driver.Tokens, source string, generation int64) (outcome, error) {
+	return s.attempt(ctx, c, t, source, generation, func(ctx context.Context, p Prober) (driver.Report, error) {
 		return p.Check(ctx, c.Target())
 	})
 }
 
 // validate opens a configuration without contacting the provider.
 func (s *Service) validate(ctx context.Context, c config.Config) (outcome, error) {
-	return s.attempt(ctx, c, "", 0, func(context.Context, Prober) (driver.Report, error) { return driver.Report{}, nil })
+	return s.attempt(ctx, c, provider.NewTokens(s.d.Now), "", 0, func(context.Context, Prober) (driver.Report, error) { return driver.Report{}, nil })
 }
 
-func (s *Service) attempt(ctx context.Context, c config.Config, source string, generation int64,
+func (s *Service) attempt(ctx context.Context, c config.Config, t driver.Tokens, source string, generation int64,
 	use func(context.Context, Prober) (driver.Report, error),
 ) (outcome, error) {
 	began := s.d.Now()
 	o := outcome{attempt: connection.Attempt{ID: id.NewToken(24), Began: began, Generation: generation, Source: source}}
-	report, err := within(ctx, s, c, use)
+	report, err := within(ctx, s, c, t, use)
 	latency := s.d.Now().Sub(began).Milliseconds()
 	if err == nil {
 		o.result = TestResult{Success: true, Message: config.Scrub(report.Message, c.SecretList()), Details: map[string]any{}}
@@ -79,10 +80,10 @@ func (s *Service) attempt(ctx context.Context, c config.Config, source string, g
 }
 
 // within opens c, uses it and closes it, in the time a test may take.
-func within[T any](ctx context.Context, s *Service, c config.Config, use func(context.Context, Prober) (T, error)) (out T, err error) {
+func within[T any](ctx context.Context, s *Service, c config.Config, t driver.Tokens, use func(context.Context, Prober) (T, error)) (out T, err error) {
 	limited, cancel := context.WithTimeout(ctx, s.d.TestTimeout)
 	defer cancel()
-	p, err := s.d.Opener.Open(limited, c.Provider, c)
+	p, err := s.d.Opener.Open(limited, c.Provider, c, t)
 	if err != nil {
 		return out, err
 	}

@@ -9,22 +9,32 @@ import (
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/provider/driver"
 )
 
-// OpenConfig opens a connection's configuration for work on our own initiative,
-// with the generation that attempts with it are to be reported with. It is
-// errs.Conflict while the connection is suspended, and once it is archived.
-// The secrets in it are for the moment of use: open it anew for each run.
-func (s *Service) OpenConfig(ctx context.Context, org id.Org, conn id.Connection) (config.Config, int64, error) {
+// Opened is a connection ready for work. The secrets in it are for the moment of
+// use: open it anew for each run.
+type Opened struct {
+	Config     config.Config
+	Generation int64 // that attempts with it are to be reported with
+	Tokens     driver.Tokens
+}
+
+// OpenConfig opens a connection's configuration for work on our own initiative.
+// It is errs.Conflict while the connection is suspended, and once it is archived.
+func (s *Service) OpenConfig(ctx context.Context, org id.Org, conn id.Connection) (Opened, error) {
 	c, err := s.d.Connections.Get(ctx, org, conn)
 	if err != nil {
-		return config.Config{}, 0, err
+		return Opened{}, err
 	}
 	if err := connection.Usable(&c, "be used"); err != nil {
-		return config.Config{}, 0, err
+		return Opened{}, err
 	}
 	opened, err := s.open(ctx, &c)
-	return opened, c.CredentialsGeneration, err
+	if err != nil {
+		return Opened{}, err
+	}
+	return Opened{opened, c.CredentialsGeneration, s.tokens(&c, opened)}, nil
 }
 
 // Check probes a connection on our own initiative and takes note of what it
@@ -33,11 +43,11 @@ func (s *Service) OpenConfig(ctx context.Context, org id.Org, conn id.Connection
 // suspended, and once it is archived. A refusal is a result, not an error.
 // A check that can't be made, for a reason of ours, is tried again later.
 func (s *Service) Check(ctx context.Context, org id.Org, conn id.Connection, attempt string) (TestResult, error) {
-	opened, generation, err := s.OpenConfig(ctx, org, conn)
+	opened, err := s.OpenConfig(ctx, org, conn)
 	if err != nil {
 		return TestResult{}, s.postpone(ctx, org, conn, err)
 	}
-	o, err := s.probe(ctx, opened, connection.SourceCheck, generation)
+	o, err := s.probe(ctx, opened.Config, opened.Tokens, connection.SourceCheck, opened.Generation)
 	if err != nil {
 		return TestResult{}, s.postpone(ctx, org, conn, err)
 	}
@@ -94,7 +104,7 @@ func (s *Service) RecordFailure(ctx context.Context, org id.Org, conn id.Connect
 		if c.Status != connection.Active {
 			return false, nil
 		}
-		if o, err = s.probe(ctx, opened, connection.SourceCheck, a.Generation); err != nil {
+		if o, err = s.probe(ctx, opened, s.tokens(&c, opened), connection.SourceCheck, a.Generation); err != nil {
 			return false, err
 		}
 		if o.result.Success {

@@ -7,25 +7,15 @@ import (
 	"context"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
-	"mooring/csfle"
-	"mooring/internal/access"
 	"mooring/internal/connection"
 	"mooring/internal/connection/config"
+	"mooring/internal/connection/tokens"
+	"mooring/internal/connection/vault"
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/provider/driver"
-	"mooring/internal/secret"
 	"mooring/internal/store"
 )
-
-// Sealer seals and opens secrets; *csfle.Sealer is one.
-type Sealer interface {
-	Seal(ctx context.Context, keyName string, b csfle.Binding, v secret.String) (bson.Binary, error)
-	Open(ctx context.Context, b csfle.Binding, sealed bson.Binary) (secret.String, error)
-	EnsureKey(ctx context.Context, org id.Org, n int) (csfle.KeyID, error)
-}
 
 // Prober is what is needed of an open source.
 type Prober interface {
@@ -37,28 +27,29 @@ type Prober interface {
 // Opener makes a source of a configuration, without a request. A provider for
 // which no adapter is built in is errs.Invalid.
 type Opener interface {
-	Open(ctx context.Context, provider string, c config.Config) (Prober, error)
+	Open(ctx context.Context, provider string, c config.Config, t driver.Tokens) (Prober, error)
 }
 
 // OpenerFunc is an Opener.
-type OpenerFunc func(ctx context.Context, provider string, c config.Config) (Prober, error)
+type OpenerFunc func(ctx context.Context, provider string, c config.Config, t driver.Tokens) (Prober, error)
 
 // Open calls f.
-func (f OpenerFunc) Open(ctx context.Context, provider string, c config.Config) (Prober, error) {
-	return f(ctx, provider, c)
-}
-
-// Organizations tell which data key is current; store.Organizations are.
-type Organizations interface {
-	Get(ctx context.Context, org id.Org, self id.Org) (access.Organization, error)
+func (f OpenerFunc) Open(ctx context.Context, provider string, c config.Config, t driver.Tokens) (Prober, error) {
+	return f(ctx, provider, c, t)
 }
 
 // Deps are what a Service works with. Those without a remark are required.
 type Deps struct {
 	Connections   store.Connections
-	Organizations Organizations
-	Sealer        Sealer
+	Organizations vault.Organizations
+	Sealer        vault.Sealer
 	Opener        Opener
+
+	// Tokens keeps what credentials are exchanged for. nil: each source has its
+	// own, in memory.
+	Tokens *tokens.Keeper
+	// OAuthClients are the operator's, for connections made by a user's consent.
+	OAuthClients []OAuthClient
 
 	// Shared reports whether more than one organization exists, so that they
 	// share the operator's own AWS identity. nil: never.
@@ -74,7 +65,10 @@ type Deps struct {
 }
 
 // Service is safe for concurrent use.
-type Service struct{ d Deps }
+type Service struct {
+	d     Deps
+	vault vault.Vault
+}
 
 // New makes a Service.
 func New(d Deps) *Service {
@@ -84,7 +78,7 @@ func New(d Deps) *Service {
 	if d.TestTimeout == 0 {
 		d.TestTimeout = 30 * time.Second
 	}
-	return &Service{d}
+	return &Service{d: d, vault: vault.Vault{Sealer: d.Sealer, Organizations: d.Organizations}}
 }
 
 // Get finds a connection by its id, which begins with conn_, or by its name:

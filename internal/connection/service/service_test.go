@@ -34,9 +34,9 @@ func TestCreateTestsThenSeals(t *testing.T) {
 	if len(r.conns.audit) != 1 || r.conns.audit[0].Action != audit.ConnectionCreated || strings.Contains(fmt.Sprint(r.conns.audit), "canary") {
 		t.Errorf("%+v", r.conns.audit)
 	}
-	opened, generation, err := r.OpenConfig(t.Context(), org, c.ID)
-	if err != nil || generation != 1 || opened.Secrets["secret_access_key"].Reveal() != canary || opened.Target() != "media" {
-		t.Errorf("%v %d %v", err, generation, opened)
+	opened, err := r.OpenConfig(t.Context(), org, c.ID)
+	if err != nil || opened.Generation != 1 || opened.Config.Secrets["secret_access_key"].Reveal() != canary || opened.Config.Target() != "media" {
+		t.Errorf("%v %+v", err, opened)
 	}
 	for _, key := range []string{string(c.ID), "media"} {
 		if got, err := r.Get(t.Context(), org, key); err != nil || got.ID != c.ID {
@@ -136,7 +136,7 @@ func TestArchivedIsFinal(t *testing.T) {
 		t.Fatalf("%v %+v", err, got)
 	}
 	opened := len(r.provider.opened)
-	_, _, openErr := r.OpenConfig(t.Context(), org, c.ID)
+	_, openErr := r.OpenConfig(t.Context(), org, c.ID)
 	_, archiveErr := r.Archive(t.Context(), org, actor, string(c.ID))
 	_, testErr := r.Test(t.Context(), org, actor, string(c.ID))
 	_, browseErr := r.Browse(t.Context(), org, string(c.ID), "/", "", 10)
@@ -358,37 +358,13 @@ func TestExternalIDs(t *testing.T) {
 	}
 }
 
-func TestSaveSecret(t *testing.T) {
-	r := newRig(t)
-	c := r.create("media")
-	const name = "secret_access_key"
-	old, rotated := secret.New(canary), secret.New("the-rotated-value-of-the-refresh-token-0001")
-	if err := r.SaveSecret(t.Context(), org, c.ID, 1, name, old, rotated); err != nil {
-		t.Fatal(err)
-	}
-	opened, generation, err := r.OpenConfig(t.Context(), org, c.ID)
-	if err != nil || generation != 1 || !opened.Secrets[name].Equal(rotated) {
-		t.Errorf("%v %d", err, generation)
-	}
-	for what, err := range map[string]error{
-		"an old value":      r.SaveSecret(t.Context(), org, c.ID, 1, name, old, secret.New("x")),
-		"an old generation": r.SaveSecret(t.Context(), org, c.ID, 0, name, rotated, secret.New("x")),
-		"no such secret":    r.SaveSecret(t.Context(), org, c.ID, 1, "refresh_token", rotated, secret.New("x")),
-	} {
-		if !errs.Is(err, errs.Conflict) {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-}
-
-// TestShredded: with an organization's keys gone its secrets are, and that is no 404.
 func TestShredded(t *testing.T) {
 	r := newRig(t)
 	c := r.create("media")
 	if _, err := r.sealer.DestroyOrg(t.Context(), org, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := r.OpenConfig(t.Context(), org, c.ID); !errs.Is(err, errs.Corrupt) {
+	if _, err := r.OpenConfig(t.Context(), org, c.ID); !errs.Is(err, errs.Corrupt) {
 		t.Errorf("%v", err)
 	}
 }
@@ -403,7 +379,7 @@ func TestAMovedSecretDoesNotOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, _, err = r.OpenConfig(t.Context(), org, conn)
+		_, err = r.OpenConfig(t.Context(), org, conn)
 		return err
 	}
 	if err := steal(b.ID, func(c *connection.Connection) { c.Config.Secrets = a.Config.Secrets }); !errs.Is(err, errs.Corrupt) {

@@ -12,6 +12,8 @@ import (
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/provider"
+	"mooring/internal/provider/driver"
 	"mooring/internal/secret"
 )
 
@@ -91,6 +93,9 @@ func (s *Service) Update(ctx context.Context, org id.Org, by audit.Actor, idOrNa
 		}
 		return connection.ApplyStatus(cur, r, now)
 	})
+	if err == nil && doc.Status == connection.Archived {
+		s.destroyTokens(ctx, &doc)
+	}
 	return doc, named(err, op, deref(u.edit.Name))
 }
 
@@ -121,6 +126,7 @@ func (u *update) read(ctx context.Context) error {
 func (u *update) readConfig(ctx context.Context, at errs.Fields) error {
 	// Errors of both repeat what at has gathered.
 	next, _ := config.Decode(u.old.Provider, u.r.ProviderConfig, at)
+	u.readClient(next, at)
 	m, _ := config.Merge(u.old.Config, next, at)
 	if at.Err("") != nil {
 		return nil //nolint:nilerr // the caller returns all that was gathered
@@ -186,11 +192,12 @@ func (u *update) prove(ctx context.Context) error {
 		}
 		return o.failure(errs.Invalid, op, "provider_config was not saved: ")
 	}
-	o, err := u.probe(ctx, c, connection.SourceTest, u.old.CredentialsGeneration)
+	kept := provider.NewTokens(u.d.Now)
+	o, err := u.probe(ctx, c, u.trialTokens(c, kept), connection.SourceTest, u.old.CredentialsGeneration)
 	if err != nil {
 		return err
 	}
-	u.passed = &o.attempt
+	u.passed, u.next.Secrets = &o.attempt, rotated(u.next.Secrets, kept)
 	if test {
 		return o.failure(errs.Invalid, op, "nothing was saved, since the test of the new provider_config failed: ")
 	}
@@ -212,7 +219,20 @@ func (u *update) effective(ctx context.Context) (config.Config, error) {
 		}
 		c.Secrets[name] = v
 	}
-	return c, nil
+	return u.furnish(c)
+}
+
+// trialTokens are for the test of c. While it keeps the stored refresh token,
+// whatever replaces that must be kept with what is stored, also when the test
+// fails; else it is in the given tokens, to be sealed if the test passes.
+func (u *update) trialTokens(c config.Config, kept *provider.Tokens) driver.Tokens {
+	switch {
+	case !u.changed:
+		return u.tokens(&u.old, c)
+	case u.d.Tokens != nil && slices.Contains(u.keep, refreshField):
+		return u.d.Tokens.Renewed(&u.old, c)
+	}
+	return kept
 }
 
 // assemble is the new configuration as it will be stored: kept secrets are what

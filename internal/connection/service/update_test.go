@@ -17,11 +17,11 @@ func (r *rig) update(c connection.Connection, u service.UpdateRequest) (connecti
 
 func (r *rig) secretOf(c connection.Connection) string {
 	r.t.Helper()
-	opened, _, err := r.OpenConfig(r.t.Context(), org, c.ID)
+	opened, err := r.OpenConfig(r.t.Context(), org, c.ID)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return opened.Secrets["secret_access_key"].Reveal()
+	return opened.Config.Secrets["secret_access_key"].Reveal()
 }
 
 func TestUpdateReplacesWhatDiffers(t *testing.T) {
