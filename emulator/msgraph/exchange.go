@@ -60,7 +60,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // receive reads what a request asks.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{s: s, r: r, query: r.URL.Query(), addr: parsePath(r.URL.EscapedPath())}
+	x := &exchange{s: s, r: r, query: r.URL.Query(), addr: parsePath(r.URL.Path)}
 	e := &Request{
 		Time: s.now(), ID: guid("request", strconv.FormatUint(s.ids.Add(1), 10)), Operation: x.addr.op, Method: r.Method,
 		URL: r.URL.RequestURI(), Query: x.query, Tenant: x.addr.tenant, Range: r.Header.Get("Range"),

@@ -1,9 +1,6 @@
 package msgraph
 
-import (
-	"net/url"
-	"strings"
-)
+import "strings"
 
 // Operation names what a request asks for.
 type Operation string
@@ -43,14 +40,12 @@ type address struct {
 	ticket               string // of a download
 }
 
-// parsePath reads the escaped path of a request.
-func parsePath(escaped string) address {
+// parsePath reads the decoded path of a request. As no name holds a slash or a
+// colon, it does not matter whether clients encode those that structure a path;
+// Microsoft's SDKs do.
+func parsePath(path string) address {
 	var parts []string
-	for _, p := range strings.Split(escaped, "/") {
-		name, err := url.PathUnescape(p)
-		if err != nil || strings.Contains(name, "/") {
-			return address{op: Unknown} // no name holds a slash
-		}
+	for name := range strings.SplitSeq(path, "/") {
 		if name != "" {
 			parts = append(parts, name)
 		}

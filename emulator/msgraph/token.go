@@ -188,7 +188,8 @@ func (x *exchange) authenticateApp(t *tenant) (*app, *Error) {
 }
 
 func (x *exchange) clientCredentials(t *tenant, a *app) (answer, *Error) {
-	if !strings.HasSuffix(x.form.Get("scope"), "/.default") {
+	// Without a resource .default means Graph; rclone asks so.
+	if scope := x.form.Get("scope"); scope != ".default" && !strings.HasSuffix(scope, "/.default") {
 		return answer{}, loginError(70011)
 	}
 	return x.granted(object{"access_token": x.s.newAccess(t.id, a.id, "", a.roles)})
