@@ -5,6 +5,8 @@ FUZZTIME ?= 10s
 BENCH   ?= .
 VERSITYGW ?= $(CURDIR)/$(TOOLS)/versitygw
 SDKPYTHON ?= $(CURDIR)/.cache/python/sdk/bin/python
+RCLONE  ?= $(CURDIR)/$(TOOLS)/rclone
+GDRIVEPYTHON ?= $(CURDIR)/.cache/python/gdrive/bin/python
 
 .PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser clean
 .DEFAULT_GOAL := build
@@ -29,7 +31,11 @@ lint:
 	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 
 # A real S3 server and the official SDK: neither is ours.
+interop: export MOORING_TEST_RCLONE = $(RCLONE)
+interop: export MOORING_TEST_GDRIVE_PYTHON = $(GDRIVEPYTHON)
 interop:
+	tools/install rclone
+	tools/python test/interop/gdrive
 	tools/install versitygw
 	tools/python test/interop/sdk
 	MOORING_TEST_VERSITYGW=$(VERSITYGW) MOORING_TEST_PYTHON=$(SDKPYTHON) go test -count=1 -tags interop ./test/interop/...

@@ -212,7 +212,7 @@ func (s *Server) scramble(id string) {
 	s.mu.Unlock()
 	if ok {
 		s.edit(id, func(i *item, _ time.Time) {
-			s.write(i, generatedContent(uint64(i.version)+1, i.head().size)) //nolint:gosec // any number
+			s.write(i, generatedContent(uint64(i.version)+1, i.head().size))
 		})
 	}
 }

@@ -7,9 +7,8 @@ import (
 const changesFrame = "kind,nextPageToken,newStartPageToken,changes"
 
 var (
-	changesSchema  = schema(changesFrame)
-	changesDefault = schema(changesFrame)
-	startSchema    = schema("kind,startPageToken")
+	changesSchema = schema(changesFrame)
+	startSchema   = schema("kind,startPageToken")
 )
 
 const changeFrame = "kind,type,changeType,time,removed,fileId,driveId,teamDriveId"

@@ -210,7 +210,10 @@ func (x *exchange) lookup() (*item, error) {
 	if id == "root" {
 		i = x.user.root
 	}
-	supports, err := x.flag(x.entry.Operation == ExportLink, "supportsAllDrives", "supportsTeamDrives")
+	// Drive gives content to clients that don't say they support shared drives: rclone does
+	// not when it downloads.
+	content := x.entry.Operation == FilesDownload || x.entry.Operation == ExportLink
+	supports, err := x.flag(content, "supportsAllDrives", "supportsTeamDrives")
 	if err != nil {
 		return nil, err
 	}

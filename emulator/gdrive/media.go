@@ -147,7 +147,7 @@ func parseRange(header string, size int64) (s span, partial bool, err error) {
 // number reads digits, without a sign.
 func number(s string) (int64, bool) {
 	n, err := strconv.ParseUint(s, 10, 63)
-	return int64(n), err == nil //nolint:gosec // 63 bits
+	return int64(n), err == nil
 }
 
 // export answers files.export, and what exportLinks point to, which has no limit.

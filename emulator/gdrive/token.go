@@ -132,7 +132,7 @@ func (x *exchange) client() url.Values {
 
 func (s *Server) newToken(g grant) *tokenReply {
 	return &tokenReply{
-		AccessToken: s.accessToken(g), ExpiresIn: int(s.opts.AccessTokenLife.Seconds()) - 1, Scope: g.scope, TokenType: "Bearer",
+		AccessToken: s.accessToken(g), ExpiresIn: max(1, int(s.opts.AccessTokenLife.Seconds())-1), Scope: g.scope, TokenType: "Bearer",
 	}
 }
 
@@ -185,10 +185,16 @@ func (s *Server) assert(assertion string) (*tokenReply, *Error) {
 // skew is how far the clock of who signs may be off.
 const skew = 5 * time.Minute
 
+// audiences are the addresses of Google's own token endpoint. Clients may sign for them
+// wherever they send the assertion: google-auth for Python does.
+var audiences = []string{
+	"https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token", "https://www.googleapis.com/oauth2/v4/token",
+}
+
 func (s *Server) checkClaims(c claims) *Error {
 	now := time.Now() // clients sign with the real clock
 	switch {
-	case len(c.Audience) != 1 || c.Audience[0] != s.TokenURL():
+	case len(c.Audience) != 1 || c.Audience[0] != s.TokenURL() && !slices.Contains(audiences, c.Audience[0]):
 		return invalidGrant("Invalid JWT: Failed audience check. The right audience is " + s.TokenURL())
 	case c.IssuedAt == nil || c.Expiry == nil || c.Expiry.Time().Sub(c.IssuedAt.Time()) > time.Hour ||
 		c.IssuedAt.Time().After(now.Add(skew)) || c.Expiry.Time().Before(now.Add(-skew)):

@@ -197,9 +197,6 @@ func (t *tree) forget(i *item) {
 	t.gone++
 }
 
-// from returns the items created after a number, in order.
-func (t *tree) from(seq int64) []*item { return t.all[position(t.all, seq+1):] }
-
 // find returns an item for a caller who must know that it is there.
 func (t *tree) find(id string) *item {
 	i, ok := t.items[id]
