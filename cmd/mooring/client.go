@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/netip"
 	"net/url"
 	"os"
@@ -44,8 +45,8 @@ func insecureFlag(f *pflag.FlagSet) {
 }
 
 // connect makes the client that the flags describe. The key in the data
-// directory is used for a loopback address only: it must not be sent to
-// whatever server a --url names.
+// directory is sent only to the server that runs on it: not to whatever server,
+// or other user's program on a port of this machine, a --url names.
 func connect(cmd *cobra.Command) (*client.Client, error) {
 	flag := func(name string) string { v, _ := cmd.Flags().GetString(name); return v }
 	base, keyFile, namespace := flag("url"), flag("api-key-file"), flag("namespace")
@@ -77,8 +78,9 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 			namespace = c.Namespace
 		}
 	}
+	local := localServer(flag("data-dir"))
 	if base == "" {
-		base = "http://" + config.DefaultListen
+		base = cmp.Or(local, "http://"+config.DefaultListen)
 	}
 	insecure, _ := cmd.Flags().GetBool("insecure-http")
 	if base, err = serverURL(base, insecure); err != nil {
@@ -87,6 +89,10 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 	if keyFile == "" {
 		if !onThisMachine(base) {
 			return nil, errs.New(errs.Invalid, "client", "which key? give --api-key-file, or log in with mooring login")
+		}
+		if !sameServer(base, local) {
+			return nil, errs.New(errs.Invalid, "client", "the key of the data directory is only sent to the server that runs on it"+where(local)+
+				": leave --url out, give --api-key-file, or name the other data directory")
 		}
 		keyFile = filepath.Join(flag("data-dir"), adminKey)
 	}
@@ -130,6 +136,32 @@ func keyIn(text string) (secret.String, bool) {
 	text = strings.TrimSpace(text)
 	other := func(r rune) bool { return r <= ' ' || r > '~' }
 	return secret.New(text), text != "" && !strings.ContainsFunc(text, other)
+}
+
+// addressName is the file in a data directory that says where its server listens.
+const addressName = "server.url"
+
+// localServer is where the server on a data directory listens, "" when none was started.
+func localServer(dir string) string {
+	raw, err := os.ReadFile(filepath.Join(dir, addressName))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(raw))
+}
+
+// sameServer compares two addresses on this machine: localhost is any of its names.
+func sameServer(a, b string) bool {
+	x, errA := url.Parse(a)
+	y, errB := url.Parse(b)
+	return errA == nil && errB == nil && x.Scheme == y.Scheme && x.Port() == y.Port() && onThisMachine(a) && onThisMachine(b)
+}
+
+func where(local string) string {
+	if local == "" {
+		return ", and none was started there"
+	}
+	return " (" + local + ")"
 }
 
 func onThisMachine(base string) bool {

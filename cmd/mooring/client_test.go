@@ -54,6 +54,11 @@ func answering(t *testing.T, answer func(r *http.Request, body map[string]any) (
 		_ = json.NewEncoder(w).Encode(v)
 	}))
 	t.Cleanup(srv.Close)
+	if dir := os.Getenv("MOORING_DATA_DIR"); dir != "" { // as if it ran on that data directory
+		if err := os.WriteFile(filepath.Join(dir, addressName), []byte(srv.URL+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return srv.URL, keys
 }
 
@@ -108,11 +113,14 @@ func TestLookupIsSafeForTerminals(t *testing.T) {
 	}
 }
 
-// TestWhereAKeyMayBeSent: the data directory's key to this machine alone, and
-// no key in the clear to another.
+// TestWhereAKeyMayBeSent: the data directory's key to the server that runs on it
+// alone, and no key in the clear to another machine.
 func TestWhereAKeyMayBeSent(t *testing.T) {
 	_, data := home(t)
 	file := filepath.Join(data, adminKey)
+	if err := os.WriteFile(filepath.Join(data, addressName), []byte("http://127.0.0.1:1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		ok   bool
@@ -120,6 +128,10 @@ func TestWhereAKeyMayBeSent(t *testing.T) {
 		{[]string{"--url", "http://127.0.0.1:1"}, true},
 		{[]string{"--url", "http://localhost:1"}, true},
 		{[]string{"--url", "http://[::1]:1"}, true},
+		{nil, true},
+		{[]string{"--url", "http://127.0.0.1:2"}, false}, // somebody else's program may listen there
+		{[]string{"--url", "https://127.0.0.1:1"}, false},
+		{[]string{"--url", "http://127.0.0.1:2", "--api-key-file", file}, true},
 		{[]string{"--url", "https://mooring.invalid"}, false},
 		{[]string{"--url", "http://127.0.0.1@mooring.invalid"}, false},
 		{[]string{"--url", "http://127.0.0.1.mooring.invalid"}, false},
@@ -188,7 +200,8 @@ func TestLoginKeepsAServerAndItsKey(t *testing.T) {
 }
 
 func TestErrorsOfTheCommandLine(t *testing.T) {
-	home(t)
+	_, data := home(t)
+	key := filepath.Join(data, adminKey)
 	refusal := func(status int, kind string) func(*http.Request, map[string]any) (int, any) {
 		return func(*http.Request, map[string]any) (int, any) {
 			return status, map[string]any{"error": map[string]any{"message": "no", "details": map[string]any{"kind": kind}}}
@@ -205,9 +218,9 @@ func TestErrorsOfTheCommandLine(t *testing.T) {
 		{[]string{"organization", "x"}, 2},
 		{[]string{"connection", "list", "--bogus"}, 2},
 		{[]string{"connection", "get"}, 2},
-		{[]string{"connection", "list", "--url", "http://127.0.0.1:1"}, 8},
-		{[]string{"connection", "list", "--url", denied}, 4},
-		{[]string{"connection", "get", "a/ü", "--url", gone}, 5},
+		{[]string{"connection", "list", "--url", "http://127.0.0.1:1", "--api-key-file", key}, 8},
+		{[]string{"connection", "list", "--url", denied, "--api-key-file", key}, 4},
+		{[]string{"connection", "get", "a/ü", "--url", gone, "--api-key-file", key}, 5},
 		{[]string{"connection", "resume"}, 2},
 		{[]string{"connection", "resume", "a", "--suspended-by", "system"}, 2},
 		{[]string{"connection", "resume", "--suspended-by", "system", "--since", "yesterday"}, 2},

@@ -8,11 +8,13 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"mooring/internal/client"
 	"mooring/internal/config"
 	"mooring/internal/errs"
 )
@@ -85,7 +87,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err != nil {
 		return errs.New(errs.Unavailable, "serve", "can't listen on "+a.settings.Listen+": is another server running there?")
 	}
-	if err := a.serveSocket(ctx); err != nil {
+	if err := errors.Join(a.serveSocket(ctx), a.noteAddress(l.Addr())); err != nil {
 		_ = l.Close()
 		return err
 	}
@@ -112,4 +114,22 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	}
 	running.Wait()
 	return err
+}
+
+// noteAddress writes where the server listens into the data directory, for
+// clients on this machine.
+func (a *app) noteAddress(at net.Addr) error {
+	scheme, host := "http", "127.0.0.1"
+	if a.settings.TLSCert != "" {
+		scheme = "https"
+	}
+	tcp, ok := at.(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	if tcp.IP.IsLoopback() {
+		host = tcp.IP.String()
+	}
+	address := scheme + "://" + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
+	return client.WriteFile(filepath.Join(a.settings.DataDir, addressName), []byte(address+"\n"))
 }
