@@ -33,6 +33,7 @@ type Server struct {
 	AllowNetworks  []string // CIDR ranges beside the public ones that connections may reach
 	OutboundProxy  string
 	Endpoints      []string // PROVIDER.NAME=URL, instead of a provider's own
+	OAuth          string   // the operator's OAuth clients, as JSON
 	TrustedProxies []string // CIDR ranges whose X-Forwarded-For is believed
 	InsecureHTTP   bool
 	TLSCert        string
@@ -47,6 +48,7 @@ type Server struct {
 	proxies   []netip.Prefix
 	proxyURL  *url.URL
 	endpoints map[string]map[string]string
+	oauth     []OAuthClient
 }
 
 // DefaultListen is where a server listens unless told otherwise.
@@ -73,6 +75,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.IntVar(&s.Syncs, "syncs", 4, "sync runs at once in this process")
 	f.BoolVar(&s.Retain, "archive-retain-credentials", false, "keep the sealed credentials of archived connections")
 	f.IntVar(&s.AuditDays, "audit-retention-days", 0, "`days` that entries of audit trails are kept; a signed checkpoint takes the place of older ones (default: for ever)")
+	s.oauthFlags(f)
 	f.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&s.LogFormat, "log-format", "text", "text or json")
 	return s
@@ -118,7 +121,7 @@ func (s *Server) Validate() error {
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		return invalid("--log-format must be text or json")
 	}
-	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkListen, s.checkTLS} {
+	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkPublicURL, s.checkOAuth, s.checkListen, s.checkTLS} {
 		if err := check(); err != nil {
 			return err
 		}

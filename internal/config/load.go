@@ -62,6 +62,12 @@ func readFile(f *pflag.FlagSet, file string) (map[string]string, error) {
 	out := map[string]string{}
 	var unknown []string
 	for name, v := range doc {
+		if name == oauthTable && f.Lookup(oauthFlag) != nil {
+			if out[oauthFlag], err = oauthText(v); err != nil {
+				return nil, invalid("--config: " + file + ": oauth_clients must hold tables [oauth_clients.NAME]")
+			}
+			continue
+		}
 		if f.Lookup(name) == nil || name == "config" {
 			unknown = append(unknown, name)
 			continue
