@@ -148,7 +148,8 @@ func TestExitCodes(t *testing.T) {
 		{4, from.config(), []string{"connection", "create", "x", "--provider", "s3", "--api-key-file", weakFile}, "admin"},
 		{5, "", []string{"connection", "get", "nobody"}, ""},
 		{6, from.config(), []string{"connection", "create", "taken", "--provider", "s3"}, "taken"},
-		{8, "", []string{"connection", "list", "--url", "http://127.0.0.1:1"}, "127.0.0.1:1"},
+		{8, "", []string{"connection", "list", "--url", "http://127.0.0.1:1", "--api-key-file", weakFile}, "127.0.0.1:1"},
+		{2, "", []string{"connection", "list", "--url", "http://127.0.0.1:1"}, "only sent to the server that runs on it"},
 	} {
 		r := s.cli(c.stdin, c.args...)
 		if r.Code != c.code || !strings.Contains(r.Stderr, c.says) {
