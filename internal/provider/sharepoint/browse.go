@@ -16,7 +16,7 @@ import (
 // the configured folder; where nothing is configured, the sites.
 func (s *source) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
 	t := target{op: "sharepoint.browse", scope: errs.ScopePath, what: "folder"}
-	rest, err := query(t, page)
+	rest, err := query(page)
 	if err != nil {
 		return driver.Listing{}, err
 	}
@@ -91,12 +91,13 @@ func token(link string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(u.RawQuery))
 }
 
-func query(t target, page string) (string, error) {
+func query(page string) (string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(page)
 	if err == nil && page != "" {
 		_, err = url.ParseQuery(string(b))
 	}
-	if err != nil || strings.ContainsAny(string(b), "#?\r\n ") {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }
+	if err != nil || strings.ContainsFunc(string(b), odd) {
 		return "", stalePage()
 	}
 	return string(b), nil

@@ -204,7 +204,19 @@ func network(op string, err error) *errs.Error {
 	if out.Scope == errs.ScopeNone {
 		out.Scope = errs.ScopeConnection
 	}
+	if out.Kind == errs.Internal { // nobody classified it, and it may quote an answer
+		out.Err = nil
+	}
 	return &out
+}
+
+// network is the same for a request of Graph's, whose answer may be garbage.
+func (t target) network(err error) *errs.Error {
+	out := network(t.op, err)
+	if out.Kind == errs.Internal {
+		return t.failure(errs.Corrupt, t.scope, "NotGraph", msgNotGraph)
+	}
+	return out
 }
 
 // retryAfter reads the header: seconds, or a date.

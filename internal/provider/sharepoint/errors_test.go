@@ -97,9 +97,9 @@ func TestErrors(t *testing.T) {
 			})
 			_, listing := src.Changes(t.Context(), driver.Scope{}, nil)
 			_, file := src.Open(t.Context(), driver.Item{ID: "b!d/i"}, 0)
-			for _, e := range []*errs.Error{kind(t, listing, c.listing, c.listingScope), kind(t, file, c.file, c.fileScope)} {
+			for _, e := range []errs.Error{kind(t, listing, c.listing, c.listingScope), kind(t, file, c.file, c.fileScope)} {
 				if e.Code != c.shown || e.RequestID != "req-1" || strings.Contains(e.Error(), bodyText) || e.Msg == "" {
-					t.Errorf("%v: code %q, request %q", e, e.Code, e.RequestID)
+					t.Errorf("%s: code %q, request %q", e.Message(), e.Code, e.RequestID)
 				}
 			}
 		})
@@ -151,7 +151,7 @@ func TestTokenErrors(t *testing.T) {
 			_, err := g.opened().Check(t.Context(), "")
 			e := kind(t, err, c.kind, errs.ScopeConnection)
 			if e.Code != c.shown || e.RequestID == "" || e.Op != "sharepoint.token" || strings.Contains(e.Error(), "AADSTS700") && e.Code == "" {
-				t.Errorf("%v: code %q, request %q", e, e.Code, e.RequestID)
+				t.Errorf("%s: code %q, request %q", e.Message(), e.Code, e.RequestID)
 			}
 		})
 	}
@@ -191,7 +191,7 @@ func TestTokenErrorsWithoutNumber(t *testing.T) {
 			must(t, err)
 			_, err = src.Check(t.Context(), "")
 			e := kind(t, err, c.kind, errs.ScopeConnection)
-			if strings.Contains(fmt.Sprintf("%v %+v %s", err, *e, e.Message()), secretly) {
+			if strings.Contains(fmt.Sprintf("%v %+v %s", err, e, e.Message()), secretly) {
 				t.Errorf("the secret is in %v", err)
 			}
 			if errs.Retryable(err) != (e.RetryAfter == 7*time.Second) {

@@ -117,7 +117,7 @@ func (s *source) download(ctx context.Context, t target, from secret.String, off
 	}
 	resp, err := s.files.Do(q)
 	if err != nil {
-		return nil, false, network(t.op, err)
+		return nil, false, t.network(err)
 	}
 	r := &reader{ctx: ctx, t: t, body: resp.Body, left: size - off}
 	if again, err = r.expect(resp, s, off, size); err != nil {
@@ -223,7 +223,7 @@ func (r *reader) broken(err error) error {
 	if cause := r.ctx.Err(); cause != nil {
 		return &errs.Error{Kind: errs.KindOf(cause), Origin: errs.Provider, Op: r.t.op, Msg: "the transfer was given up", Err: fmt.Errorf("%w: %w", cause, err)}
 	}
-	return network(r.t.op, err)
+	return r.t.network(err)
 }
 
 func (r *reader) Close() error { return r.body.Close() }

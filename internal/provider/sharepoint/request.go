@@ -34,7 +34,7 @@ func (s *source) follow(ctx context.Context, t target, address string, out any) 
 	}
 	b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return network(t.op, err)
+		return t.network(err)
 	}
 	if len(b) > maxAnswer || json.Unmarshal(b, out) != nil {
 		return t.notGraph()
@@ -69,7 +69,7 @@ func (s *source) ask(ctx context.Context, t target, address string) (*http.Respo
 		r.Header.Set("Accept", "application/json")
 		resp, err := s.api.Do(r)
 		if err != nil {
-			return nil, network(t.op, err)
+			return nil, t.network(err)
 		}
 		if resp.StatusCode != http.StatusUnauthorized || !refused.IsZero() {
 			return resp, nil

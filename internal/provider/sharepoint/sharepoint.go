@@ -68,7 +68,6 @@ type source struct {
 	api    *http.Client // for requests with a token: follows no redirect
 	files  *http.Client // for pre-authenticated addresses: never sees a token
 	tokens driver.Tokens
-	now    func() time.Time
 	page   int
 
 	site, drive, folder string // configured, "" when not
@@ -104,17 +103,16 @@ func open(c config.Config, o driver.Options, page int) (driver.Source, error) {
 	}
 	s := &source{
 		base: base, files: o.Transport.Client(false), api: outbound.NoRedirects(o.Transport.Client(false)),
-		tokens: o.Tokens, now: o.Now, page: page, places: map[string]place{},
+		tokens: o.Tokens, page: page, places: map[string]place{},
 		site: c.Text("site_id"), drive: c.Text("drive_id"), folder: c.Text("folder_path"),
 	}
+	if s.account, err = accountOf(c, login, base.Hostname()); err != nil {
+		return nil, err
+	}
+	s.client, s.now = s.api, o.Now
 	if s.now == nil {
 		s.now = time.Now
 	}
-	s.account, err = accountOf(c, login, base.Hostname())
-	if err != nil {
-		return nil, err
-	}
-	s.account.client, s.account.now = s.api, s.now
 	return s, nil
 }
 

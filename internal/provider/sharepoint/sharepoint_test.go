@@ -135,7 +135,7 @@ func read(t testing.TB, src driver.Source, it driver.Item, off int64) (string, e
 }
 
 // kind checks an error's kind and scope.
-func kind(t testing.TB, err error, k errs.Kind, s errs.Scope) *errs.Error {
+func kind(t testing.TB, err error, k errs.Kind, s errs.Scope) errs.Error {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("no error, want %v", k)
@@ -144,7 +144,7 @@ func kind(t testing.TB, err error, k errs.Kind, s errs.Scope) *errs.Error {
 	if e.Kind != k || e.Scope != s || e.Origin != errs.Provider {
 		t.Errorf("%v: %v, scope %q, origin %v; want %v, %q", err, e.Kind, e.Scope, e.Origin, k, s)
 	}
-	return e
+	return *e
 }
 
 // tree names items of a library by path.
