@@ -1,5 +1,12 @@
 package config
 
+import "regexp"
+
+// exportFormat is one element of export_formats: a kind of document and what it is
+// exported to, as Google offers.
+var exportFormat = regexp.MustCompile(`^(document=(docx|odt|rtf|pdf|txt|zip|epub|md)|spreadsheet=(xlsx|ods|pdf|zip|csv|tsv)|` +
+	`presentation=(pptx|odp|pdf|txt|jpeg|png|svg)|drawing=(svg|png|jpeg|pdf)|script=json|vid=mp4)$`)
+
 var googleDrive = Spec{
 	Provider: "google_drive",
 	Title:    "Google Drive",
@@ -8,6 +15,8 @@ var googleDrive = Spec{
 			Description: "Id of the shared drive to work on. Without it, the account's My Drive."},
 		{Name: "impersonate_user", Type: String, Use: true, Max: 320, Pattern: email, Must: mustEmail, Kind: "service_account",
 			Description: "User to act as by domain-wide delegation, for a service account only."},
+		{Name: "export_formats", Type: Strings, Max: 6, Pattern: exportFormat, Must: "must be such as document=pdf, spreadsheet=csv or presentation=pdf",
+			Extension: true, Description: "What documents of Google's editors are exported to, where not docx, xlsx, pptx and svg."},
 	},
 	Credentials: []Credential{
 		{

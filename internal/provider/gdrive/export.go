@@ -97,33 +97,25 @@ func (s *source) format(ctx context.Context, mime string) (_ format, ok bool, _ 
 	if s.formats[kind] != "" {
 		return format{}, false, nil
 	}
-	for ext, m := range formatMIME { // a kind of document that is new
-		if m == formatMIME["pdf"] && slices.Contains(offered, m) {
-			return format{ext, m}, true, nil
-		}
-	}
-	return format{}, false, nil
+	pdf := formatMIME["pdf"] // for a kind of document that is new
+	return format{"pdf", pdf}, slices.Contains(offered, pdf), nil
 }
 
 // exportable returns the MIME types that Google exports a type to: by what it
-// says itself, asked for once.
+// says itself.
 func (s *source) exportable(ctx context.Context, mime string) ([]string, error) {
-	const asked = "" // marks that the table is there
-	if _, ok := s.exports.get(asked, s.now()); !ok {
-		t := target{op: "gdrive.about", scope: errs.ScopeConnection}
-		about, err := do(ctx, s, t, func(b bearer) (*drive.About, error) {
-			c := s.api.About.Get().Fields("exportFormats").Context(ctx)
-			b.on(c)
-			return c.Do()
-		})
-		if err != nil {
-			return nil, err
-		}
-		for from, to := range about.ExportFormats {
-			s.exports.put(from, to, s.now())
-		}
-		s.exports.put(asked, nil, s.now())
+	if all, ok := s.exports.get("", s.now()); ok {
+		return all[mime], nil
 	}
-	to, _ := s.exports.get(mime, s.now())
-	return to, nil
+	t := target{op: "gdrive.about", scope: errs.ScopeConnection}
+	about, err := do(ctx, s, t, func(b bearer) (*drive.About, error) {
+		c := s.api.About.Get().Fields("exportFormats").Context(ctx)
+		b.on(c)
+		return c.Do()
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.exports.put("", about.ExportFormats, s.now())
+	return about.ExportFormats[mime], nil
 }

@@ -51,8 +51,8 @@ type source struct {
 
 	places  cache[place]
 	folders cache[ancestor]
-	who     cache[string]   // whose log of changes it is
-	exports cache[[]string] // what Google exports, by MIME type
+	who     cache[string]              // whose log of changes it is
+	exports cache[map[string][]string] // what Google exports, by MIME type
 	links   links
 	muted   sync.Map // shared drives whose permissions the account may not read
 }
