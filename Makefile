@@ -7,6 +7,7 @@ VERSITYGW ?= $(CURDIR)/$(TOOLS)/versitygw
 SDKPYTHON ?= $(CURDIR)/.cache/python/sdk/bin/python
 RCLONE  ?= $(CURDIR)/$(TOOLS)/rclone
 GDRIVEPYTHON ?= $(CURDIR)/.cache/python/gdrive/bin/python
+GRAPHPYTHON ?= $(CURDIR)/.cache/python/msgraph/bin/python
 
 .PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser clean
 .DEFAULT_GOAL := build
@@ -33,9 +34,11 @@ lint:
 # A real S3 server and the official SDK: neither is ours.
 interop: export MOORING_TEST_RCLONE = $(RCLONE)
 interop: export MOORING_TEST_GDRIVE_PYTHON = $(GDRIVEPYTHON)
+interop: export MOORING_TEST_GRAPH_PYTHON = $(GRAPHPYTHON)
 interop:
 	tools/install rclone
 	tools/python test/interop/gdrive
+	tools/python test/interop/msgraph
 	tools/install versitygw
 	tools/python test/interop/sdk
 	MOORING_TEST_VERSITYGW=$(VERSITYGW) MOORING_TEST_PYTHON=$(SDKPYTHON) go test -count=1 -tags interop ./test/interop/...
