@@ -37,6 +37,7 @@ type pagePlan struct {
 	reverse   bool
 	duplicate bool
 	stale     bool
+	omit      []string // ids
 }
 
 // instead sets the answer, unless an earlier action has.
@@ -276,6 +277,12 @@ func ReversedPage() Action {
 // DuplicateEntries gives each entry of a page twice.
 func DuplicateEntries() Action {
 	return Action{"DuplicateEntries", func(x *exchange) { x.plan.page.duplicate = true }}
+}
+
+// OmitEntries leaves items out of a page, by their ids. The service has been seen
+// to lose changes, of folders that were copied and then moved.
+func OmitEntries(ids ...string) Action {
+	return Action{"OmitEntries", func(x *exchange) { x.plan.page.omit = append(x.plan.page.omit, ids...) }}
 }
 
 // StaleEntries gives, before the entries of a page of a delta, older versions of

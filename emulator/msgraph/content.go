@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"io"
 	"sync"
 )
@@ -16,9 +17,22 @@ type content struct {
 	seed      uint64
 	size      int64
 
-	once  sync.Once
-	sha   [sha256.Size]byte
-	quick string
+	quick func() string // quickXorHash in base64, computed when first asked for
+}
+
+func newContent(c content) *content {
+	c.quick = sync.OnceValue(func() string {
+		q := &quickXorHash{}
+		_, _ = io.Copy(q, c.open(0, c.size))
+		sum := q.sum()
+		return base64.StdEncoding.EncodeToString(sum[:])
+	})
+	return &c
+}
+
+// dataContent keeps a copy of bytes.
+func dataContent(data []byte) *content {
+	return newContent(content{data: bytes.Clone(data), size: int64(len(data))})
 }
 
 // open reads n bytes from an offset.
@@ -29,16 +43,10 @@ func (c *content) open(off, n int64) io.Reader {
 	return bytes.NewReader(c.data[off : off+n])
 }
 
-// sums are computed when they are first asked for.
-func (c *content) sums() (sha [sha256.Size]byte, quickXor string) {
-	c.once.Do(func() {
-		h, q := sha256.New(), &quickXorHash{}
-		_, _ = io.Copy(io.MultiWriter(h, q), c.open(0, c.size))
-		h.Sum(c.sha[:0])
-		sum := q.sum()
-		c.quick = base64.StdEncoding.EncodeToString(sum[:])
-	})
-	return c.sha, c.quick
+func (c *content) sha256() string {
+	h := sha256.New()
+	_, _ = io.Copy(h, c.open(0, c.size))
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // noise is an endless stream of bytes that depend on the seed and the offset.

@@ -80,7 +80,9 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) *exchange {
 		e.Grant, e.ClientID = x.form.Get("grant_type"), x.client()
 		return x
 	}
-	x.bearer, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
+		x.bearer = token
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := s.access[x.bearer]; a != nil {

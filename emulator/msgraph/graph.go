@@ -188,6 +188,10 @@ func (x *exchange) listChildren(i *item) (answer, *Error) {
 
 // arrange does to a page what faults want.
 func (x *exchange) arrange(values []object) []object {
+	values = slices.DeleteFunc(values, func(v object) bool {
+		id, _ := v["id"].(string)
+		return slices.Contains(x.plan.page.omit, id)
+	})
 	if x.plan.page.reverse {
 		slices.Reverse(values)
 	}
@@ -213,7 +217,7 @@ func (x *exchange) link(parameter, value string) string {
 	pairs = append(pairs, parameter+"="+url.QueryEscape(value))
 	path := x.r.URL.EscapedPath()
 	if x.addr.op == Delta {
-		path = path[:strings.LastIndex(path, "delta")] + "delta"
+		path = path[:strings.LastIndex(strings.TrimSuffix(path, "/"), "/")] + "/delta" // without a token
 	}
 	return x.base() + path + "?" + strings.Join(pairs, "&")
 }

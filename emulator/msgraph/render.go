@@ -130,8 +130,7 @@ func (x *exchange) fileFacet(i *item) object {
 	}
 	o := object{"mimeType": kind}
 	if !x.plan.noHashes {
-		_, quick := i.content.sums()
-		o["hashes"] = object{"quickXorHash": quick}
+		o["hashes"] = object{"quickXorHash": i.content.quick()}
 	}
 	return o
 }

@@ -163,6 +163,9 @@ func (x *exchange) tenant() (*tenant, *Error) {
 		}
 		return nil, loginError(700016)
 	}
+	if !strings.ContainsAny(name, ".-") { // neither a domain nor a GUID
+		return nil, loginError(900023)
+	}
 	return nil, loginError(90002)
 }
 

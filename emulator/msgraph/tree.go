@@ -1,10 +1,6 @@
 package msgraph
 
-import (
-	"bytes"
-	"encoding/hex"
-	"strings"
-)
+import "strings"
 
 // Root is the id of the root folder of a drive.
 func (s *Server) Root(drive string) string {
@@ -20,12 +16,12 @@ func (s *Server) Folder(drive, parent, name string) string {
 
 // File adds a file and returns its id. The name must be free in the parent.
 func (s *Server) File(drive, parent, name string, data []byte) string {
-	return s.add(drive, parent, fileItem(name, &content{data: bytes.Clone(data), size: int64(len(data))}))
+	return s.add(drive, parent, fileItem(name, dataContent(data)))
 }
 
 // Generated adds a file of n bytes that depend on the seed and take no memory.
 func (s *Server) Generated(drive, parent, name string, seed, n int64) string {
-	return s.add(drive, parent, fileItem(name, &content{generated: true, seed: uint64(seed), size: n}))
+	return s.add(drive, parent, fileItem(name, newContent(content{generated: true, seed: uint64(seed), size: n})))
 }
 
 // Package adds an item that is neither file nor folder, such as a notebook (type
@@ -81,7 +77,7 @@ func (s *Server) Write(drive, id string, data []byte) {
 	if i.content == nil {
 		panic("msgraph: " + i.path() + " is not a file")
 	}
-	i.content = &content{data: bytes.Clone(data), size: int64(len(data))}
+	i.content = dataContent(data)
 	grow(i.parent, i.content.size-i.size)
 	i.size = i.content.size
 	i.ctag++
@@ -152,7 +148,7 @@ func (s *Server) bury(i *item, logged bool) {
 		s.bury(c, !s.opts.DeleteFolderOnly)
 	}
 	if i.content != nil {
-		i.content = &content{} // lets the bytes go
+		i.content = dataContent(nil) // lets the bytes go
 	}
 }
 
@@ -164,7 +160,7 @@ func (s *Server) Recreate(drive, id string, data []byte) string {
 	i := s.mustItem(drive, id)
 	parent, name := i.parent, i.name
 	s.remove(i)
-	return s.insert(parent, fileItem(name, &content{data: bytes.Clone(data), size: int64(len(data))})).id
+	return s.insert(parent, fileItem(name, dataContent(data))).id
 }
 
 // Malware marks a file as infected: it is listed with the malware facet, and its
@@ -220,8 +216,7 @@ func (s *Server) Snapshot(drive, folder string) map[string]Entry {
 	out := map[string]Entry{}
 	s.mustItem(drive, folder).walk("", func(path string, i *item) {
 		if c := i.content; c != nil {
-			sum, quick := c.sums()
-			out[i.id] = Entry{path, i.size, hex.EncodeToString(sum[:]), quick, i.malware}
+			out[i.id] = Entry{path, i.size, c.sha256(), c.quick(), i.malware}
 		}
 	})
 	return out
