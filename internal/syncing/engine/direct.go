@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mooring/internal/bucket"
+	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/provider/driver"
 	"mooring/internal/syncing"
@@ -36,6 +37,9 @@ func (sh *shard) direct(ps *pages, pg page) error {
 	r := sh.r
 	d := sh.newDirect(pg.Snapshot)
 	start := sh.begin.Position
+	if pg.Snapshot && start.Cursor == nil && start.Index > 0 {
+		return errAnew
+	}
 	if pg.Snapshot && start.Cursor == nil && start.Index == 0 {
 		// An enumeration tells the whole tree anew. Nothing of it is settled yet.
 		if err := r.Store.Tree().Drop(sh.ctx, r.org, r.sync.ID); err != nil {
@@ -82,6 +86,11 @@ func (sh *shard) direct(ps *pages, pg page) error {
 	}
 	return d.b.cut(end, true)
 }
+
+// errAnew ends the pass of an enumeration that was interrupted on its first page.
+// Asked again, that page begins another enumeration, whose feed starts later: it
+// would not tell of an item that was met, and went in between.
+var errAnew = errs.New(errs.CursorExpired, "sync.list", "the enumeration was interrupted on its first page: it begins anew")
 
 func (sh *shard) newDirect(mark bool) *direct {
 	sh.r.marking = mark

@@ -167,7 +167,7 @@ func (r *runner) abandon(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
-	r.log.Info("the change cursor is dead: the next run enumerates anew")
+	r.log.Info("the cursor is dead: the next run enumerates anew")
 	return r.expire(ctx)
 }
 
