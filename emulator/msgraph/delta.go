@@ -150,9 +150,10 @@ func (p *page) values() []object {
 
 // tells says whether a change belongs into the answer. An enumeration does not
 // mention what was deleted before it began, nor what was deleted since and has
-// been replaced by an item of the same name.
+// been replaced by an item of the same name, though earlier pages gave it: so it
+// was seen (microsoftgraph/microsoft-graph-docs-contrib#8794).
 func (p *page) tells(i *item) bool {
-	if i.deleted && p.enumeration && (i.seq <= p.since || i.replaced) {
+	if i.deleted && p.enumeration && (i.seq <= p.since || i.displaced()) {
 		return false
 	}
 	return i.within(p.top) || p.left(i)

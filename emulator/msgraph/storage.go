@@ -67,6 +67,17 @@ func (i *item) within(top *item) bool {
 	return false
 }
 
+// displaced says whether an item was deleted and its name, or that of a folder it
+// was deleted with, now belongs to another.
+func (i *item) displaced() bool {
+	for ; i != nil && i.deleted; i = i.parent {
+		if i.replaced {
+			return true
+		}
+	}
+	return false
+}
+
 // path is where an item is, from the root, without a slash at its beginning.
 func (i *item) path() string {
 	if i.parent == nil {
