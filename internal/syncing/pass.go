@@ -34,6 +34,7 @@ type Pass struct {
 	Snapshot   bool       `bson:"snapshot"` // absent items are gone
 	Unordered  bool       `bson:"unordered"`
 	Mapping    int64      `bson:"mapping"`              // the mapping revision this pass applies
+	View       string     `bson:"view,omitempty"`       // of the sync, when the pass began
 	Known      int64      `bson:"known"`                // objects of this sync in the catalogue when the pass began
 	Bounds     []key.Key  `bson:"bounds,omitempty"`     // where the enumeration is split into shards
 	Run        id.Run     `bson:"run,omitempty"`        // that works on it: a run that was taken over changes it no more

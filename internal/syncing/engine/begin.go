@@ -78,7 +78,7 @@ func (r *runner) newPass(ctx context.Context) (syncing.Pass, error) {
 	now := r.now()
 	p := syncing.Pass{
 		ID: r.sync.CurrentPass, Org: r.org, Sync: r.sync.ID, Number: r.sync.PassCounter, State: syncing.Enumerating,
-		Feed: r.sync.FeedCursor != nil, Snapshot: r.sync.FeedCursor == nil, Unordered: r.sync.Unordered, Mapping: r.sync.MappingRevision, Run: r.run.ID, StartedAt: now, UpdatedAt: now,
+		Feed: r.sync.FeedGoesOn(), Snapshot: !r.sync.FeedGoesOn(), Unordered: r.sync.Unordered, Mapping: r.sync.MappingRevision, View: r.sync.View(), Run: r.run.ID, StartedAt: now, UpdatedAt: now,
 	}
 	var err error
 	if p.Known, err = r.Store.Catalogue().CountSync(ctx, r.org, r.bucket.ID, r.sync.ID); err != nil {

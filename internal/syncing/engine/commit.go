@@ -178,7 +178,7 @@ func (d *draft) transfer(w *work, n naming) {
 			d.content[o.SHA256] = o.ID
 		}
 		d.rec.Ledger.Count(syncing.Synced, "")
-		d.news.object(o.ID, present)
+		d.news.object(o, present)
 	}
 	d.rec.Ledger.Bytes += o.Size
 	d.place(syncing.Placement{Staged: w.staged, Name: o.Name, Size: o.Size}, n)
@@ -208,7 +208,7 @@ func (d *draft) update(w *work, n naming) {
 		d.place(syncing.Placement{Name: n.name, Size: o.Size}, n)
 	}
 	if old.Mapping != o.Mapping || old.SourcePath != o.SourcePath {
-		d.news.object(o.ID, true)
+		d.news.object(o, true)
 	}
 	d.put(w, o)
 }
@@ -237,7 +237,7 @@ func (d *draft) object(w *work, old bucket.Object, n naming) bucket.Object {
 			ID: w.object, Org: d.org, Bucket: d.bucket.ID, Connection: d.sync.Connection, SourceID: key.Key(w.item.ID), CreatedAt: d.rec.At,
 		}
 	}
-	o.Sync, o.Provider, o.State, o.UpdatedAt = d.sync.ID, d.sync.Provider, bucket.Present, d.rec.At
+	o.Sync, o.Provider, o.State, o.UpdatedAt, o.Revision = d.sync.ID, d.sync.Provider, bucket.Present, d.rec.At, old.NextRevision(d.rec.At)
 	o.Parent, o.SourcePath, o.Name = w.item.Parent, w.path, n.name
 	o.ModifiedAt = nil
 	if !w.item.ModifiedAt.IsZero() {
@@ -300,11 +300,12 @@ func (d *draft) delete(w *work) {
 	d.leaves(o, "")
 	row := d.sync.OnDelete == syncing.Delete
 	d.rec.Remove = append(d.rec.Remove, syncing.Removal{Object: o.ID, Name: o.Name, Row: row})
+	o.Revision = o.NextRevision(d.rec.At)
 	if row {
 		d.rec.Freed = append(d.rec.Freed, bucket.FileSource(o.ID), otherFileSource(o.ID))
 	} else {
 		o.State, o.UpdatedAt = bucket.Tombstoned, d.rec.At
 		d.rec.Put = append(d.rec.Put, o)
 	}
-	d.news.gone(o.ID)
+	d.news.gone(o)
 }

@@ -242,7 +242,7 @@ func endPass(s *syncing.Sync, p syncing.Pass) {
 		s.FeedCursor = nil
 	case p.Incomplete: // what was left out has to be told again
 	case len(p.Cursor) > 0:
-		s.FeedCursor = p.Cursor
+		s.FeedCursor, s.FeedView = p.Cursor, p.View
 	}
 	if !p.Expired {
 		s.HeldPass = ""

@@ -79,7 +79,7 @@ func (d *draft) inheritHere(l legacy) bool {
 
 func (d *draft) promote(o bucket.Object) {
 	d.content[o.SHA256] = o.ID
-	d.news.object(o.ID, true)
+	d.news.object(o, true)
 }
 
 // applyPromotions does what inherit decided, to objects that still are what
@@ -88,7 +88,7 @@ func (r *runner) applyPromotions(ctx context.Context, rec *syncing.Record) error
 	for _, p := range rec.Promote {
 		_, err := r.Store.Catalogue().Update(ctx, r.org, rec.Bucket, p.Object, func(o *bucket.Object) error {
 			if o.State == bucket.Present && o.SHA256 == p.SHA256 && o.DuplicateOf != "" {
-				o.DuplicateOf, o.UpdatedAt = "", rec.At
+				o.DuplicateOf, o.UpdatedAt, o.Revision = "", rec.At, o.NextRevision(rec.At)
 			}
 			return nil
 		})

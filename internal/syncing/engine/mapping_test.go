@@ -67,3 +67,43 @@ func TestRequiredFieldFailsItsItemUntilTheMappingChanges(t *testing.T) {
 	w.letters(0)
 	w.holds(want(f, keys...))
 }
+
+// A feed does not name again what a new mapping or other filters concern: its
+// scope is enumerated, and nothing is downloaded that is there already.
+func TestANewMappingReachesWhatAFeedDoesNotName(t *testing.T) {
+	f, _, _, files := drive()
+	w := newWorld(t, f, nil)
+	w.ok()
+	opens := f.Count(providertest.Open)
+	w.mapAs(&syncing.Mapping{Entries: map[string]syncing.MappingEntry{
+		"folder": {Target: syncing.TargetField, Source: syncing.Source{Type: "folder_path", FullPath: true}},
+	}})
+	f.Delete(files[0])
+	w.check(w.ok(), syncing.Ledger{Discovered: 2, Unchanged: 2, Remapped: 2, Deleted: 1})
+	for _, i := range files[1:] {
+		if o := w.objects()[i]; o.Mapping != 1 || o.Fields["folder"] == nil {
+			t.Errorf("%s: mapping %d, fields %v", o.SourcePath, o.Mapping, o.Fields)
+		}
+	}
+	w.check(w.ok(), syncing.Ledger{})
+	w.edit(func(s *syncing.Sync) { s.Filters = &syncing.Filters{Exclude: []string{"two*"}} })
+	w.check(w.ok(), syncing.Ledger{Discovered: 2, Unchanged: 1, Filtered: 1})
+	w.edit(func(s *syncing.Sync) { s.Filters = nil })
+	w.check(w.ok(), syncing.Ledger{Discovered: 2, Unchanged: 2})
+	if n := f.Count(providertest.Open) - opens; n != 0 {
+		t.Errorf("a new mapping opened %d items", n)
+	}
+}
+
+func TestAnItemThatTheOldMappingRefusedComesWithTheNewOne(t *testing.T) {
+	f, _, _, files := drive()
+	required := &syncing.Mapping{Entries: map[string]syncing.MappingEntry{
+		"n": {Target: syncing.TargetField, Source: syncing.Source{Type: "filename_regex", Pattern: "^(one|two)"}, Required: true},
+	}}
+	w := newWorld(t, f, func(s *syncing.Sync) { s.Mapping, s.MappingRevision = required, 1 })
+	w.check(w.ok(), syncing.Ledger{Discovered: 3, Synced: 2, Failed: 1})
+	w.mapAs(nil)
+	w.check(w.ok(), syncing.Ledger{Discovered: 3, Synced: 1, Unchanged: 2, Remapped: 2})
+	w.letters(0)
+	w.holds(feedWant(f, files...))
+}

@@ -6,6 +6,7 @@ import (
 	"mooring/internal/bucket"
 	"mooring/internal/id"
 	"mooring/internal/key"
+	"mooring/internal/provider/driver"
 	"mooring/internal/syncing"
 )
 
@@ -82,7 +83,10 @@ type previewer struct {
 func (p *previewer) run(ctx context.Context, pages int) (Preview, error) {
 	p.taken, p.seen = map[string]int{}, map[id.Object]bool{}
 	r := p.r
-	cursor := r.sync.FeedCursor
+	var cursor driver.Cursor
+	if r.sync.FeedGoesOn() {
+		cursor = r.sync.FeedCursor
+	}
 	feed, snapshot, incomplete, ordered := cursor != nil, true, false, true
 	var last key.Key
 	for n := 0; n < pages; n++ {
