@@ -100,7 +100,7 @@ var (
 // permit checks the token, which faults may have ended meanwhile, and its scope.
 func (x *exchange) permit() error {
 	if x.r.Header.Get("Authorization") == "" {
-		return failure("required")
+		return loginRequired()
 	}
 	if x.identify(); x.user == nil {
 		return failure("authError")
@@ -211,8 +211,8 @@ func (x *exchange) lookup() (*item, error) {
 		i = x.user.root
 	}
 	// Drive gives content to clients that don't say they support shared drives: rclone does
-	// not when it downloads.
-	content := x.entry.Operation == FilesDownload || x.entry.Operation == ExportLink
+	// not when it downloads, and files.export has no parameter to say so.
+	content := x.entry.Operation == FilesDownload || x.entry.Operation == FilesExport || x.entry.Operation == ExportLink
 	supports, err := x.flag(content, "supportsAllDrives", "supportsTeamDrives")
 	if err != nil {
 		return nil, err
