@@ -66,11 +66,11 @@ func (p *parser) negation() expr {
 	for p.word("NOT") {
 		not = !not
 	}
-	if e := p.comparison(); !not {
-		return e
-	} else {
+	e := p.comparison()
+	if not {
 		return notExpr{e}
 	}
+	return e
 }
 
 func (p *parser) comparison() expr {

@@ -59,7 +59,7 @@ var functions = map[string]function{
 		for _, a := range args {
 			_, _ = h.Write([]byte(strconv.Quote(plain(a)) + string(typeOf(a))))
 		}
-		return newDecimal(int64(h.Sum64())), nil //nolint:gosec // the sign is part of the value
+		return newDecimal(int64(h.Sum64())), nil
 	}},
 	"REPLACE": {2, 3, anyText, true, func(_ *scope, args []any) (any, error) {
 		with := ""
@@ -242,7 +242,7 @@ func text(s string) any {
 	return s
 }
 
-// lastChange is the time of the last commit in nanoseconds. The lock is held.
+// lastChange is the token of the last commit. The lock is held.
 func (sc *scope) lastChange(name *node) (*node, error) {
 	v, err := name.eval(nil)
 	if err != nil {
@@ -257,7 +257,7 @@ func (sc *scope) lastChange(name *node) (*node, error) {
 		return nil, err
 	}
 	changes := t.data().changes
-	return constant(newDecimal(changes[len(changes)-1].at.UnixNano()), integer), nil
+	return constant(newDecimal(changes[len(changes)-1].token), integer), nil
 }
 
 // aggregate folds many rows into one value.

@@ -40,6 +40,7 @@ type stored struct {
 type change struct {
 	commit int64
 	at     time.Time
+	token  int64 // the time in nanoseconds, or later: each is greater than the last
 }
 
 // Table adds a table, or replaces the one of this name. The name has three parts,
@@ -112,10 +113,11 @@ func (t *Table) Generate(n int, row func(int) Row, ascendBy ...string) {
 func (t *Table) touch() int64 {
 	t.s.commits++
 	at := t.s.now()
-	if n := len(t.changes); n > 0 && !at.After(t.changes[n-1].at) {
-		at = t.changes[n-1].at.Add(1) // the token of a later change is greater
+	token := at.UnixNano()
+	if n := len(t.changes); n > 0 {
+		token = max(token, t.changes[n-1].token+1)
 	}
-	t.changes = append(t.changes, change{t.s.commits, at})
+	t.changes = append(t.changes, change{t.s.commits, at, token})
 	return t.s.commits
 }
 

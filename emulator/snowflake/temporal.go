@@ -32,10 +32,10 @@ func convertTime(cell any, to Column, zone *time.Location) (any, error) {
 	case string:
 		return convertTimeText(v, to, zone)
 	case stamp:
-		switch {
-		case v.typ == TimestampNTZ:
+		switch v.typ {
+		case TimestampNTZ:
 			t = wall(v.Time, zone)
-		case v.typ == TimestampLTZ:
+		case TimestampLTZ:
 			t = v.In(zone)
 		default:
 			t = v.Time

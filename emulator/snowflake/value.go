@@ -135,7 +135,10 @@ func floatText(f float64) string {
 	case math.IsInf(f, -1):
 		return "-inf"
 	}
-	return strconv.FormatFloat(f, 'g', -1, 64)
+	if abs := math.Abs(f); f == 0 || abs >= 1e-5 && abs < 1e15 {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'e', -1, 64)
 }
 
 // plain is a cell as text for people and for comparison.
