@@ -20,7 +20,7 @@ type entry struct {
 	time  time.Time
 	item  *item  // either this
 	drive *drive // or this
-	left  bool   // the item has gone from a My Drive to a shared drive
+	left  int64  // the change by which the item went from a My Drive to a shared drive, 0 for none
 }
 
 func (e entry) id() string {
@@ -43,7 +43,7 @@ func (l *changeLog) add(e entry) {
 	key := e.key()
 	if i, ok := l.at[key]; ok {
 		if e.item != nil && e.item.drive() != nil {
-			e.left = e.left || l.entries[i].left
+			e.left = max(e.left, l.entries[i].left)
 		}
 		l.entries[i].item, l.entries[i].drive = nil, nil
 		l.dead++
@@ -110,7 +110,10 @@ func (s *Server) audience(i *item) []*changeLog {
 func (s *Server) record(i *item, before []*changeLog, wasIn *drive) {
 	s.change++
 	i.version++
-	e := entry{n: s.change, time: s.now(), item: i, left: wasIn == nil && i.drive() != nil}
+	e := entry{n: s.change, time: s.now(), item: i}
+	if wasIn == nil && i.drive() != nil {
+		e.left = e.n
+	}
 	for _, l := range before {
 		l.add(e)
 	}

@@ -1,9 +1,5 @@
 package gdrive
 
-import (
-	"net/http"
-)
-
 const changesFrame = "kind,nextPageToken,newStartPageToken,changes"
 
 var (
@@ -30,19 +26,20 @@ func changeSchemas() (all, preset selection) {
 
 // corpus is whose log is read, and which part of it.
 type corpus struct {
-	log              *changeLog
-	drive            *drive // nil for the log of the user
-	include          bool   // what is in shared drives, too
-	removed          bool   // what has gone, too
-	corpusRemovals   bool   // tell of what has gone elsewhere as it is now
-	restrictToMine   bool
-	bound            uint64
-	supportsAllDrive bool
+	log            *changeLog
+	drive          *drive // nil for the log of the user
+	include        bool   // what is in shared drives, too
+	removed        bool   // what has gone, too
+	corpusRemovals bool   // tell of what has gone elsewhere as it is now
+	restrictToMine bool
+	bound          uint64
+	since          int64 // number of the first change that is asked for
 }
 
 // corpus reads whose log a request asks for. The lock is held.
 func (x *exchange) corpus(start bool) (c corpus, err error) {
-	if c.supportsAllDrive, c.include, err = x.allDrives(); err != nil {
+	supports, include, err := x.allDrives()
+	if c.include = include; err != nil {
 		return c, err
 	}
 	if c.removed, err = x.flag(true, "includeRemoved"); err != nil {
@@ -54,7 +51,7 @@ func (x *exchange) corpus(start bool) (c corpus, err error) {
 	if c.restrictToMine, err = x.flag(false, "restrictToMyDrive"); err != nil {
 		return c, err
 	}
-	if c.drive, err = x.driveCorpus(c.supportsAllDrive, c.include || start); err != nil {
+	if c.drive, err = x.driveCorpus(supports, include || start); err != nil {
 		return c, err
 	}
 	if c.log, c.bound = &x.user.log, bind("changes", x.user.email); c.drive != nil {
@@ -91,7 +88,7 @@ func (x *exchange) changes() error {
 		return err
 	}
 	if x.query.Get("pageToken") == "" {
-		return badParameter("pageToken", "required", "Required parameter: pageToken").with(http.StatusBadRequest)
+		return badParameter("pageToken", "required", "Required parameter: pageToken")
 	}
 	x.s.mu.Lock()
 	page, err := x.changePage(fields, size)
@@ -100,12 +97,6 @@ func (x *exchange) changes() error {
 		return err
 	}
 	return x.json(fields.pick(page))
-}
-
-// with sets the status of an error whose reason implies another.
-func (e *Error) with(status int) *Error {
-	e.Status = status
-	return e
 }
 
 // changePage renders a page of a log. The lock is held.
@@ -121,6 +112,7 @@ func (x *exchange) changePage(fields selection, size int) (object, error) {
 	if from.Next > x.s.change+1 {
 		return nil, badParameter("pageToken", "invalid", "Invalid Value")
 	}
+	c.since = from.Next
 	plan := x.plan.list
 	var list []object
 	last, next := from.Next, int64(0)
@@ -169,7 +161,7 @@ func (x *exchange) render(c corpus, e entry, fields selection) object {
 	case c.restrictToMine && i.root() != x.user.root:
 		return nil
 	case in != nil && !c.include:
-		if !e.left {
+		if e.left < c.since {
 			return nil
 		}
 		removed = true

@@ -82,7 +82,7 @@ var aboutSchema = selection{
 // about answers about.get, which must be told what it is asked.
 func (x *exchange) about() error {
 	if x.query.Get("fields") == "" {
-		return badParameter("fields", "required", "The 'fields' parameter is required for this method.").with(400)
+		return badParameter("fields", "required", "The 'fields' parameter is required for this method.")
 	}
 	fields, err := x.fields(aboutSchema, nil)
 	if err != nil {

@@ -31,10 +31,6 @@ var known = map[string]Error{
 		Status: 401, Message: "Invalid Credentials", Location: "Authorization", LocationType: "header", Canonical: "UNAUTHENTICATED",
 		Header: http.Header{"Www-Authenticate": {`Bearer realm="https://accounts.google.com/", error="invalid_token"`}},
 	},
-	"required": {
-		Status: 401, Message: "Login Required.", Location: "Authorization", LocationType: "header", Canonical: "UNAUTHENTICATED",
-		Header: http.Header{"Www-Authenticate": {`Bearer realm="https://accounts.google.com/"`}},
-	},
 	"badRequest":                  {Status: 400, Message: "Bad Request"},
 	"invalid":                     {Status: 400, Message: "Invalid Value"},
 	"invalidParameter":            {Status: 400, Message: "Invalid Value"},
@@ -154,6 +150,14 @@ func (e *Error) body() any {
 		Code: e.Status, Message: e.Message, Status: e.Canonical,
 		Errors: []errorItem{{e.Message, e.Domain, e.Reason, e.Location, e.LocationType, e.ExtendedHelp}},
 	}}
+}
+
+// loginRequired is the error of a request without a token.
+func loginRequired() *Error {
+	return &Error{
+		Status: http.StatusUnauthorized, Reason: "required", Message: "Login Required.", Location: "Authorization", LocationType: "header",
+		Canonical: "UNAUTHENTICATED", Header: http.Header{"Www-Authenticate": {`Bearer realm="https://accounts.google.com/"`}},
+	}
 }
 
 // fail answers with an error.

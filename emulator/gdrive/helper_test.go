@@ -2,6 +2,8 @@ package gdrive_test
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
@@ -77,4 +79,13 @@ func body(t testing.TB, resp *http.Response, err error) string {
 	data, err := io.ReadAll(resp.Body)
 	must(t, err)
 	return string(data)
+}
+
+// parseKey reads the private key of a key file.
+func parseKey(text []byte) (any, error) {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, errors.New("no key")
+	}
+	return x509.ParsePKCS8PrivateKey(block.Bytes)
 }

@@ -158,7 +158,7 @@ func (x *exchange) export() error {
 	}
 	format := x.query.Get(parameter)
 	if format == "" {
-		return badParameter(parameter, "required", "Required parameter: "+parameter).with(http.StatusBadRequest)
+		return badParameter(parameter, "required", "Required parameter: "+parameter)
 	}
 	x.s.mu.Lock()
 	data, err := x.exported(format)
