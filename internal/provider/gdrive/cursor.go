@@ -23,6 +23,7 @@ type cursor struct {
 	Restarts int      `json:"n,omitempty"` // how often a list was begun anew
 	Group    []string `json:"g,omitempty"` // walk: the folders whose children are being listed
 	Met      []int    `json:"t,omitempty"` // which of them have some
+	In       string   `json:"i,omitempty"` // the drive they are in, if not the scope's
 	Alone    []string `json:"o,omitempty"` // folders to be listed alone, since a list of several showed nothing in them
 	Queue    []string `json:"q,omitempty"` // folders to be listed
 	Links    []link   `json:"l,omitempty"` // shortcuts that were followed

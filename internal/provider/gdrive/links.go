@@ -18,6 +18,7 @@ type link struct {
 	Shortcut string `json:"s"`
 	Target   string `json:"t"`
 	Folder   bool   `json:"f,omitempty"` // the target is a folder, which stands where the shortcut is
+	Drive    string `json:"d,omitempty"` // the folder is in this drive, not in the scope's
 }
 
 const (
@@ -112,7 +113,12 @@ func (s *source) follow(ctx context.Context, p place, f, to *drive.File, c *curs
 	if err != nil {
 		return nil, "", err
 	}
-	l := link{f.Id, f.ShortcutDetails.TargetId, to != nil && isFolder(to)}
+	l := link{Shortcut: f.Id, Target: f.ShortcutDetails.TargetId, Folder: to != nil && isFolder(to)}
+	if l.Folder && to.DriveId != p.home {
+		if l.Drive = to.DriveId; l.Drive == "" {
+			l.Drive = ofAccount
+		}
+	}
 	if it.Skip == skipDangling || it.Skip == "" {
 		if !slices.Contains(c.Links, l) && len(c.Links) >= maxLinks {
 			it.Skip = skipMany
@@ -124,7 +130,7 @@ func (s *source) follow(ctx context.Context, p place, f, to *drive.File, c *curs
 	if it.Skip == "" && l.Folder {
 		it = p.folderItem(to)
 		it.Name, it.Parent = nameOf(f), p.rel(parentOf(f))
-		into = to.Id
+		into = spot(to.Id, l.Drive)
 	}
 	return []driver.Change{{Item: it}}, into, nil
 }

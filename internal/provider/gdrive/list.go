@@ -3,6 +3,7 @@ package gdrive
 import (
 	"context"
 	"slices"
+	"strings"
 
 	drive "google.golang.org/api/drive/v3"
 
@@ -182,7 +183,7 @@ func (w *walk) folders(ctx context.Context) error {
 		w.done = true
 		return nil
 	}
-	l, err := w.list(ctx, query{q: "trashed = false and " + anyOf("%s in parents", c.Group), drive: w.p.drive})
+	l, err := w.list(ctx, query{q: "trashed = false and " + anyOf("%s in parents", c.Group), drive: w.p.corpus(c.In)})
 	if errs.Is(err, errs.NotFound) {
 		return w.missing(ctx, err)
 	}
@@ -208,7 +209,7 @@ func (w *walk) folders(ctx context.Context) error {
 		if len(c.Group) > 1 {
 			for i, f := range c.Group {
 				if !slices.Contains(c.Met, i) {
-					c.Alone = append(c.Alone, f)
+					c.Alone = append(c.Alone, spot(f, c.In))
 				}
 			}
 		}
@@ -227,7 +228,9 @@ func (w *walk) missing(ctx context.Context, err error) error {
 	group := c.Group
 	c.Group, c.Met, c.Page = nil, nil, ""
 	if len(group) > 1 {
-		c.Alone = append(c.Alone, group...)
+		for _, f := range group {
+			c.Alone = append(c.Alone, spot(f, c.In))
+		}
 		return nil
 	}
 	// Is it this folder, or can the scope not be seen any more?
@@ -243,14 +246,51 @@ func (w *walk) missing(ctx context.Context, err error) error {
 }
 
 // take takes what is to be listed next: of the folders found last, so that few
-// wait.
+// wait, those that are in one drive.
 func (c *cursor) take() {
 	if n := len(c.Alone); n > 0 {
 		c.Group, c.Alone = []string{c.Alone[n-1]}, c.Alone[:n-1]
-		return
+	} else {
+		n := len(c.Queue)
+		for n > 0 && len(c.Queue)-n < groupSize && driveOf(c.Queue[n-1]) == driveOf(c.Queue[len(c.Queue)-1]) {
+			n--
+		}
+		c.Group, c.Queue = slices.Clone(c.Queue[n:]), c.Queue[:n]
 	}
-	n := max(0, len(c.Queue)-groupSize)
-	c.Group, c.Queue = slices.Clone(c.Queue[n:]), c.Queue[:n]
+	if len(c.Group) > 0 {
+		c.In = driveOf(c.Group[0])
+	}
+	for i, f := range c.Group {
+		c.Group[i], _, _ = strings.Cut(f, "@")
+	}
+}
+
+// spot is a folder in a queue, with the drive that it is in if that is another
+// than the scope's.
+func spot(folder, drive string) string {
+	if drive == "" {
+		return folder
+	}
+	return folder + "@" + drive
+}
+
+func driveOf(spot string) string {
+	_, drive, _ := strings.Cut(spot, "@")
+	return drive
+}
+
+// ofAccount stands for what is in no shared drive.
+const ofAccount = "-"
+
+// corpus is where to look for what is in a drive.
+func (p place) corpus(drive string) string {
+	switch drive {
+	case "":
+		return p.drive
+	case ofAccount:
+		return ""
+	}
+	return drive
 }
 
 func (w *walk) most() int {
@@ -268,9 +308,9 @@ func (w *walk) giveUp() error {
 	}
 	c := w.c
 	c.Mode, c.Page, c.Files, c.Queue, c.Alone, c.Group, c.Met = modeFlat, "", false, nil, nil, nil, nil
-	for _, l := range c.Links { // what they point to may not be in the drive
-		if l.Folder {
-			c.Queue = append(c.Queue, l.Target)
+	for _, l := range c.Links { // what they point to may be in another drive
+		if l.Folder && l.Drive != "" {
+			c.Queue = append(c.Queue, spot(l.Target, l.Drive))
 		}
 	}
 	w.done = false
@@ -321,7 +361,7 @@ func (w *walk) tell(ctx context.Context, found []*drive.File) error {
 		case isFolder(f):
 			w.s.learn(f.Id, f)
 			if w.c.Mode == modeWalk {
-				w.c.Queue = append(w.c.Queue, f.Id)
+				w.c.Queue = append(w.c.Queue, spot(f.Id, w.c.In))
 			}
 		}
 		it, err := w.s.item(ctx, w.p, f)

@@ -40,11 +40,7 @@ func (s *source) place(ctx context.Context, op, path string) (place, error) {
 
 // find finds a scope by asking.
 func (s *source) find(ctx context.Context, t target, path string) (place, error) {
-	id, err := s.idOf(ctx, t, path)
-	if err != nil {
-		return place{}, err
-	}
-	f, err := s.get(ctx, t, id)
+	f, err := s.locate(ctx, t, path)
 	if err != nil {
 		return place{}, err
 	}
@@ -61,8 +57,9 @@ func (s *source) find(ctx context.Context, t target, path string) (place, error)
 	case s.shared != "" && f.DriveId != s.shared:
 		return place{}, t.failure(errs.NotFound, "", "the folder is not in the shared drive that the connection is limited to")
 	}
-	p := place{path: path, root: f.Id, name: f.Name, home: f.DriveId, drive: f.DriveId, whole: id == rootAlias || f.Id == f.DriveId}
-	if p.drive != "" && !p.whole {
+	top := path == "" || path == rootAlias
+	p := place{path: path, root: f.Id, name: f.Name, home: f.DriveId, drive: f.DriveId, whole: top || f.Id == f.DriveId}
+	if p.drive != "" && p.drive != s.shared && !p.whole {
 		member, err := s.member(ctx, p.drive)
 		if err != nil {
 			return place{}, err
@@ -75,76 +72,76 @@ func (s *source) find(ctx context.Context, t target, path string) (place, error)
 	return p, nil
 }
 
-// idOf returns the id of a scope's folder.
-func (s *source) idOf(ctx context.Context, t target, path string) (string, error) {
+// locate finds the folder of a scope.
+func (s *source) locate(ctx context.Context, t target, path string) (*drive.File, error) {
 	top := s.shared
 	if top == "" {
 		top = rootAlias
 	}
+	names := strings.Split(strings.Trim(path, "/"), "/")
 	switch {
 	case path == "":
-		return top, nil
+		return s.get(ctx, t, top)
 	case fileID.MatchString(path):
-		return path, nil
+		return s.get(ctx, t, path)
 	case !strings.HasPrefix(path, "/"):
-		return "", t.failure(errs.Invalid, "", "give the id of a folder, or its path from the top, such as /Reports/2026")
+		return nil, t.failure(errs.Invalid, "", "give the id of a folder, or its path from the top, such as /Reports/2026")
+	case len(names) > maxDepth:
+		return nil, t.failure(errs.Invalid, "", "the path has too many folders")
+	case len(names) <= 2:
+		return s.descend(ctx, t, top, names, nil)
 	}
-	names := strings.Split(strings.Trim(path, "/"), "/")
-	if len(names) > maxDepth {
-		return "", t.failure(errs.Invalid, "", "the path has too many folders")
+	// The folders of a long path are asked for at once.
+	root, err := s.get(ctx, t, top)
+	if err != nil {
+		return nil, err
 	}
-	return s.descend(ctx, t, top, names)
+	l, err := s.list(ctx, t, query{q: foldersOnly + " and " + anyOf("name = %s", names), drive: s.shared, mine: s.shared == "", max: pageSize})
+	if err != nil {
+		return nil, err
+	}
+	if l.NextPageToken != "" || len(l.Files) == 0 {
+		l.Files = nil // there are too many of these names
+	}
+	return s.descend(ctx, t, root.Id, names, l.Files)
 }
+
+const foldersOnly = "trashed = false and mimeType = '" + mimeFolder + "'"
 
 // maxDepth bounds folders within folders: Drive itself allows 100.
 const maxDepth = 200
 
-// descend follows names from a folder on. The folders of a long path are asked
-// for at once.
-func (s *source) descend(ctx context.Context, t target, top string, names []string) (string, error) {
-	var known []*drive.File
-	if len(names) > 2 {
-		root, err := s.get(ctx, t, top)
-		if err != nil {
-			return "", err
-		}
-		l, err := s.list(ctx, t, query{q: "trashed = false and mimeType = '" + mimeFolder + "' and " + anyOf("name = %s", names), drive: s.shared, max: pageSize})
-		if err != nil {
-			return "", err
-		}
-		if top = root.Id; l.NextPageToken == "" {
-			known = l.Files
-		}
-	}
-	at := top
+// descend follows names from a folder on, among the folders that are known or,
+// where none are, by asking for each.
+func (s *source) descend(ctx context.Context, t target, at string, names []string, known []*drive.File) (*drive.File, error) {
+	var f *drive.File
 	for i, name := range names {
-		found := known
+		candidates := known
 		if known == nil {
-			l, err := s.list(ctx, t, query{
-				q: "trashed = false and mimeType = '" + mimeFolder + "' and name = " + quote(name) + " and " + quote(at) + " in parents", drive: s.shared, max: 100,
-			})
+			l, err := s.list(ctx, t, query{q: foldersOnly + " and name = " + quote(name) + " and " + quote(at) + " in parents", drive: s.shared, mine: s.shared == "", max: 100})
 			if err != nil {
-				return "", err
+				return nil, err
 			}
-			found = l.Files
+			candidates = l.Files
 		}
+		var found []*drive.File
 		var ids []string
-		for _, f := range found {
-			if f.Name == name && (known == nil || slices.Contains(f.Parents, at)) {
-				ids = append(ids, f.Id)
+		for _, c := range candidates {
+			if c.Name == name && (known == nil || parentOf(c) == at) {
+				found, ids = append(found, c), append(ids, c.Id)
 			}
 		}
-		switch len(ids) {
-		case 0:
-			return "", t.failure(errs.NotFound, "notFound", "there is no folder "+strings.Join(names[:i+1], "/")+", or the account of the connection can't see it")
-		case 1:
-			at = ids[0]
-		default:
-			ids = ids[:min(len(ids), 10)]
-			return "", t.failure(errs.Invalid, "", fmt.Sprintf("several folders are called /%s: give the id of one of them (%s)", strings.Join(names[:i+1], "/"), strings.Join(ids, ", ")))
+		so := "/" + strings.Join(names[:i+1], "/")
+		switch {
+		case len(found) == 0:
+			return nil, t.failure(errs.NotFound, "notFound", "there is no folder "+so+", or the account of the connection can't see it")
+		case len(found) > 1:
+			return nil, t.failure(errs.Invalid, "", fmt.Sprintf("several folders are called %s: give the id of one of them (%s)", so, strings.Join(ids[:min(len(ids), 10)], ", ")))
 		}
+		f = found[0]
+		at = f.Id
 	}
-	return at, nil
+	return f, nil
 }
 
 // quote writes a string for the query language.
