@@ -34,7 +34,7 @@ import (
 // Where Google is.
 const (
 	apiBase  = "https://www.googleapis.com/drive/v3/"
-	tokenURL = "https://oauth2.googleapis.com/token" //nolint:gosec // an address, no credential
+	tokenURL = "https://oauth2.googleapis.com/token"
 )
 
 // source is an open connection.

@@ -52,7 +52,7 @@ func (s *source) Open(ctx context.Context, item driver.Item, off int64) (io.Read
 			c.Header().Set("Range", "bytes="+strconv.FormatInt(off, 10)+"-")
 		}
 		b.on(c)
-		return c.Download() //nolint:bodyclose // the reader closes it
+		return c.Download()
 	})
 	if err != nil {
 		return nil, ofContent(err)
@@ -89,13 +89,13 @@ func (s *source) export(ctx context.Context, t target, f *drive.File, item drive
 		// No export is like another, byte for byte.
 		return nil, t.failure(errs.Stale, "", "an export can't be taken up where it broke off")
 	}
-	resp, err := do(ctx, s, t, func(b bearer) (*http.Response, error) {
+	resp, err := do(ctx, s, t, func(b bearer) (*http.Response, error) { //nolint:bodyclose // the reader closes it
 		c := s.api.Files.Export(f.Id, to.mime).Context(ctx)
 		b.on(c)
-		return c.Download() //nolint:bodyclose // the reader closes it
+		return c.Download()
 	})
 	if err != nil && errs.From(err).Code == codeLarge {
-		resp, err = s.exportLink(ctx, t, f.ExportLinks[to.mime], to)
+		resp, err = s.exportLink(ctx, t, f.ExportLinks[to.mime], to) //nolint:bodyclose // the reader closes it
 	}
 	if err != nil {
 		return nil, ofContent(err)
