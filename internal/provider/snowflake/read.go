@@ -84,7 +84,7 @@ func (s *source) find(ctx context.Context, op string, t table, key string) (driv
 		return driver.Item{}, nil, s.again(sh, err)
 	}
 	defer res.Close()
-	stop := context.AfterFunc(ctx, res.cancel)
+	stop := context.AfterFunc(ctx, res.notes.halt)
 	defer stop()
 	r := &scan{result: res, shape: sh, at: cursor{Phase: phaseScan}}
 	if err = r.next(); err == nil && !r.more {

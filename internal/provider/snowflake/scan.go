@@ -70,8 +70,14 @@ func (r *scan) next() error {
 func (r *scan) settle(it *driver.Item) error {
 	key := r.ahead[0].String
 	same := r.at.Key != nil && *r.at.Key == key
-	if len(r.shape.keys) > 0 && (same || r.met.twice(key, r.at.Phase)) {
-		return r.duplicate()
+	if len(r.shape.keys) > 0 {
+		// By watermarks, the row behind a cursor's may be the same one, changed since.
+		if r.at.Phase == phaseNews {
+			same = r.met.twice(key)
+		}
+		if same {
+			return r.duplicate()
+		}
 	}
 	switch {
 	case same: // no primary key: a copy of the same row
@@ -103,10 +109,7 @@ type duplicates struct {
 
 const maxMet = 200_000
 
-func (d *duplicates) twice(key, phase string) bool {
-	if phase != phaseNews {
-		return false
-	}
+func (d *duplicates) twice(key string) bool {
 	if d.met == nil {
 		d.seed, d.met = maphash.MakeSeed(), map[[16]byte]struct{}{}
 	}

@@ -142,16 +142,15 @@ func (s *sessions) close() error {
 // result is an open result set. Close it.
 type result struct {
 	*sql.Rows
-	op     string
-	notes  *notes
-	cancel context.CancelFunc
-	cells  []sql.NullString
-	into   []any // pointers to cells
+	op    string
+	notes *notes
+	cells []sql.NullString
+	into  []any // pointers to cells
 }
 
 // Close gives the result up, and stops what is still being fetched of it.
 func (r *result) Close() {
-	r.cancel()
+	r.notes.halt()
 	_ = r.Rows.Close()
 }
 
@@ -182,7 +181,7 @@ func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement
 		return nil, ended(op, err)
 	}
 	life, n := noted(context.WithoutCancel(ctx))
-	life, cancel := context.WithCancel(life)
+	life, n.giveUp = context.WithCancel(life)
 	type outcome struct {
 		rows *sql.Rows
 		err  error
@@ -197,18 +196,20 @@ func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement
 	select {
 	case o := <-done:
 		if o.err != nil {
-			cancel()
+			n.giveUp()
+			n.halt()
 			return nil, classify(op, o.err, n, errs.ScopePath)
 		}
-		return &result{Rows: o.rows, op: op, notes: n, cancel: cancel}, nil
+		return &result{Rows: o.rows, op: op, notes: n}, nil
 	case <-limit.C:
 	case <-ctx.Done():
 	}
-	cancel()
+	n.giveUp()
 	go func() {
 		if o := <-done; o.rows != nil {
 			_ = o.rows.Close()
 		}
+		n.halt()
 	}()
 	if err := ctx.Err(); err != nil {
 		return nil, ended(op, err)
@@ -226,7 +227,7 @@ func (s *sessions) all(ctx context.Context, op string, warehouse bool, st statem
 		return nil, err
 	}
 	defer r.Close()
-	stop := context.AfterFunc(ctx, r.cancel)
+	stop := context.AfterFunc(ctx, r.notes.halt)
 	defer stop()
 	at, err := r.columnsAt(names)
 	if err != nil {

@@ -30,20 +30,22 @@ const sideTime = 10 * time.Second
 
 // RoundTrip implements http.RoundTripper.
 func (w wire) RoundTrip(q *http.Request) (*http.Response, error) {
-	side := strings.HasSuffix(q.URL.Path, "/abort-request") || q.URL.Path == "/session"
-	stop := context.CancelFunc(func() {})
-	if side {
-		var ctx context.Context
-		ctx, stop = context.WithTimeout(q.Context(), sideTime)
-		q = q.WithContext(ctx)
+	given := q.Context()
+	ctx, stop := context.WithCancel(given)
+	if strings.HasSuffix(q.URL.Path, "/abort-request") || q.URL.Path == "/session" {
+		ctx, stop = context.WithTimeout(given, sideTime)
 	}
+	if n, ok := given.Value(notesKey{}).(*notes); ok {
+		context.AfterFunc(n.halted, stop)
+	}
+	q = q.WithContext(ctx)
 	r, err := w.next.RoundTrip(q) //nolint:bodyclose // handed on or closed below
 	if err != nil {
 		stop()
-		if q.Context().Err() != nil && !side {
+		if given.Err() != nil {
 			return nil, err
 		}
-		note(q.Context(), failed(err))
+		note(given, failed(err))
 		return refusal(q), nil
 	}
 	if weather := w.weather(r); weather != nil {
@@ -129,10 +131,15 @@ func (b *body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// notes keeps the last failure of the requests that are made for one call.
+// notes keeps the last failure of the requests that are made for one call, and
+// can stop them. The context that the driver has is not ended for that: a driver
+// whose context ends while it reads the last part of a result may panic.
 type notes struct {
-	mu  sync.Mutex
-	err *errs.Error
+	mu     sync.Mutex
+	err    *errs.Error
+	halted context.Context
+	halt   context.CancelFunc // of the requests
+	giveUp context.CancelFunc // of the statement, until there is a result
 }
 
 type notesKey struct{}
@@ -140,6 +147,7 @@ type notesKey struct{}
 // noted gives a context whose failures are kept.
 func noted(ctx context.Context) (context.Context, *notes) {
 	n := &notes{}
+	n.halted, n.halt = context.WithCancel(context.Background())
 	return context.WithValue(ctx, notesKey{}, n), n
 }
 
