@@ -62,7 +62,7 @@ func (s *Server) Shortcut(parent, name, to string) string {
 	return s.create(parent, name, mimeShortcut, func(i *item) {
 		i.target = &target{id: to, mime: "application/octet-stream"}
 		if t, ok := s.tree.items[to]; ok {
-			i.target.mime = t.mime
+			i.target.mime, i.target.key = t.mime, t.resourceKey
 		}
 	})
 }

@@ -294,7 +294,11 @@ func (v view) shortcut() any {
 	if v.target == nil {
 		return nil
 	}
-	return object{"targetId": v.target.id, "targetMimeType": v.target.mime}
+	out := object{"targetId": v.target.id, "targetMimeType": v.target.mime}
+	if v.target.key != "" {
+		out["targetResourceKey"] = v.target.key
+	}
+	return out
 }
 
 // exportLinks point to this server instead of docs.google.com.

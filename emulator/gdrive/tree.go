@@ -70,8 +70,9 @@ type revision struct {
 	*content
 }
 
-// target is what a shortcut points to, with the type it had at first.
-type target struct{ id, mime string }
+// target is what a shortcut points to, with the type and the resource key it had at
+// first.
+type target struct{ id, mime, key string }
 
 // head is the current revision, nil for what has no binary content.
 func (i *item) head() *revision {
