@@ -70,6 +70,10 @@ func (sh *shard) direct(ps *pages, pg page) error {
 		}
 		from = 0
 		if pg, err = ps.next(sh.ctx); err != nil {
+			// What is on its way is not to be transferred again because a page failed.
+			if mine := d.catchUp(); mine != nil {
+				return mine
+			}
 			return err
 		}
 	}
