@@ -170,6 +170,8 @@ type Catalogue interface {
 	Unseen(ctx context.Context, org id.Org, b id.Bucket, s id.Sync, pass id.Pass, after key.Key, limit int) ([]bucket.Entry, error)
 
 	// Upsert writes objects by id: the same call again changes nothing. CreatedAt of one that exists is kept.
+	// One that is Removed, which a user did at any time before, is left as it is, unless what
+	// is written has another version, which is not "", or is Removed too.
 	Upsert(ctx context.Context, org id.Org, b id.Bucket, objects []bucket.Object) error
 	// MarkSeen sets SeenPass.
 	MarkSeen(ctx context.Context, org id.Org, b id.Bucket, pass id.Pass, ids []id.Object) error

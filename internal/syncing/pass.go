@@ -3,6 +3,7 @@ package syncing
 import (
 	"time"
 
+	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/key"
@@ -172,6 +173,15 @@ const (
 	DeadOpen  = "OPEN"
 	DeadRetry = "RETRY" // tried again by the next run
 )
+
+// Again is the dead letter that has an object transferred again by the next run,
+// as one that somebody asked to be retried: also where a feed would never name it.
+func Again(o bucket.Object, why string, run id.Run, now time.Time) DeadLetter {
+	return DeadLetter{
+		ID: DeadLetterID(o.Sync, o.SourceID), Org: o.Org, Sync: o.Sync, SourceID: o.SourceID, SourcePath: o.SourcePath, Version: o.Version, Size: o.Size,
+		Status: DeadRetry, Kind: errs.Corrupt.String(), Message: why, Run: run, CreatedAt: now, UpdatedAt: now,
+	}
+}
 
 // DeadLetterFilter selects dead letters of a list. Zero fields select all.
 type DeadLetterFilter struct {

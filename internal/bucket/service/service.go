@@ -233,6 +233,9 @@ func (s *Service) DeleteObject(ctx context.Context, org id.Org, actor audit.Acto
 	if err := part.Remove(ctx, obj.Name); err != nil {
 		return err
 	}
+	if err := s.spareNewer(ctx, org, obj, now); err != nil {
+		return err
+	}
 	heir, err := s.inherit(ctx, org, b, obj)
 	if err != nil {
 		return err
@@ -252,6 +255,19 @@ func (s *Service) DeleteObject(ctx context.Context, org id.Org, actor audit.Acto
 		return nil
 	})
 	return err
+}
+
+// spareNewer has a newer version transferred again that a run placed under the
+// name of a deleted object before its file was removed.
+func (s *Service) spareNewer(ctx context.Context, org id.Org, deleted bucket.Object, now time.Time) error {
+	o, err := s.Store.Catalogue().Get(ctx, org, deleted.Bucket, deleted.ID)
+	if errs.Is(err, errs.NotFound) || err == nil && o.State != bucket.Present {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.Store.DeadLetters().Put(ctx, org, []syncing.DeadLetter{syncing.Again(o, "its file was removed with that of an older version", "", now)})
 }
 
 // inherit makes a duplicate of a deleted object the first of its content, as

@@ -23,6 +23,8 @@ type objectRow struct {
 	created int64
 	doc     []byte
 	columns []any // the others, in the order of the two statements
+	version string
+	removed bool
 }
 
 const (
@@ -58,7 +60,7 @@ func (c catalogue) prepare(ctx context.Context, org id.Org, b id.Bucket, o *buck
 	if raw := rawSum(o.SHA256); raw != nil {
 		sum = raw
 	}
-	return objectRow{string(o.ID), o.CreatedAt.UnixMilli(), d, []any{
+	return objectRow{id: string(o.ID), created: o.CreatedAt.UnixMilli(), doc: d, version: o.Version, removed: o.State == bucket.Removed, columns: []any{
 		at[0], at[1], at[2], o.SourceID.Encode(), o.SourcePath, name, o.Version, o.Size, o.State, o.Mapping,
 		present, sum, present && o.DuplicateOf == "", parent, o.MIME, o.SeenPass, o.UpdatedAt.UnixMilli(),
 	}}, nil
@@ -117,22 +119,31 @@ func upsertRows(t *tx, at int64, rows []objectRow) error {
 	for i, r := range rows {
 		ids[i] = r.id
 	}
-	known := map[string]int64{}
-	err := t.each("SELECT id, n FROM objects WHERE bucket = ? AND id IN (SELECT value FROM json_each(?))", []any{at, texts(ids)},
+	type row struct {
+		n       int64
+		removed bool
+		version string
+	}
+	known := map[string]row{}
+	err := t.each("SELECT id, n, state = '"+bucket.Removed+"', version FROM objects WHERE bucket = ? AND id IN (SELECT value FROM json_each(?))", []any{at, texts(ids)},
 		func(r *sql.Rows) error {
 			var i string
-			var n int64
-			err := r.Scan(&i, &n)
-			known[i] = n
+			var at row
+			err := r.Scan(&i, &at.n, &at.removed, &at.version)
+			known[i] = at
 			return err
 		})
 	if err != nil {
 		return err
 	}
 	for _, r := range rows {
-		if n, exists := known[r.id]; exists {
-			_, err = t.exec(updateObject, slices.Concat([]any{r.doc}, r.columns, []any{n})...)
-		} else {
+		at, exists := known[r.id]
+		switch {
+		case at.removed && !r.removed && (r.version == at.version || r.version == ""):
+			continue // a user deleted it
+		case exists:
+			_, err = t.exec(updateObject, slices.Concat([]any{r.doc}, r.columns, []any{at.n})...)
+		default:
 			_, err = t.exec(insertObject, slices.Concat([]any{r.id, r.created, r.doc}, r.columns)...)
 		}
 		if err != nil {

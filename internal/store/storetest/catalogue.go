@@ -25,6 +25,7 @@ func catalogueTests() []subtest {
 		{"UpsertKeepsCreatedAt", testUpsertCreated},
 		{"UpsertRefuses", testUpsertRefuses},
 		{"UpsertMany", testUpsertMany},
+		{"UpsertLeavesWhatAUserDeleted", testUpsertRemoved},
 		{"ScanEntries", testScanEntries},
 		{"ByContent", testByContent},
 		{"Duplicates", testDuplicates},
@@ -321,6 +322,30 @@ func testObjectUpdate(t *testing.T, h Harness) {
 	same(t, "Get", ok(h.Store.Catalogue().Get(t.Context(), org, bktA, o.ID))(t), o)
 	same(t, "Stats", ok(h.Store.Catalogue().Stats(t.Context(), org, bktA))(t).Objects, int64(0))
 	same(t, "Update without a change", ok(h.Store.Catalogue().Update(t.Context(), org, bktA, o.ID, func(*bucket.Object) error { return nil }))(t), o)
+}
+
+// What a user has deleted does not come back with the version deleted.
+func testUpsertRemoved(t *testing.T, h Harness) {
+	org := id.NewOrg()
+	o := simple(org, "a", 1)
+	upsert(t, h, org, o)
+	removed := ok(h.Store.Catalogue().Update(t.Context(), org, bktA, o.ID, func(o *bucket.Object) error { o.State = bucket.Removed; return nil }))(t)
+	holds := func(what string, want bucket.Object) {
+		t.Helper()
+		same(t, what, ok(h.Store.Catalogue().Get(t.Context(), org, bktA, o.ID))(t), want)
+	}
+	upsert(t, h, org, o)
+	holds("the same version", removed)
+	none := o
+	none.Version = ""
+	upsert(t, h, org, none)
+	holds("no version", removed)
+	removed.Name = "another"
+	upsert(t, h, org, removed)
+	holds("still removed", removed)
+	o.Version += "+"
+	upsert(t, h, org, o)
+	holds("a new version", o)
 }
 
 func testObjectUpdateRace(t *testing.T, h Harness) {

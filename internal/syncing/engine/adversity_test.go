@@ -286,3 +286,54 @@ func TestADeletionDuringACommitHolds(t *testing.T) {
 	w.engine.Hooks.Step = nil
 	w.check(w.ok(), syncing.Ledger{Discovered: 3, Unchanged: 2, Skipped: 1})
 }
+
+// lateStore lets a user delete an object just before the rows of a record are written.
+type lateStore struct {
+	store.Store
+	before func()
+}
+
+func (s lateStore) Catalogue() store.Catalogue { return lateCatalogue{s.Store.Catalogue(), s.before} }
+
+type lateCatalogue struct {
+	store.Catalogue
+	before func()
+}
+
+func (c lateCatalogue) Upsert(ctx context.Context, org id.Org, b id.Bucket, list []bucket.Object) error {
+	if len(list) > 0 {
+		c.before()
+	}
+	return c.Catalogue.Upsert(ctx, org, b, list)
+}
+
+// However late a user deletes, the version deleted does not come back, and a
+// newer one is not lost.
+func TestADeletionAtTheLastMomentHolds(t *testing.T) {
+	for _, newer := range []bool{false, true} {
+		w, f, _ := single(t, providertest.FlatOptions{})
+		w.engine.Limits.Shards = 1
+		w.ok()
+		ctx := context.Background()
+		o := w.objects()[f.ID("a")]
+		if newer {
+			f.Put("a", []byte("a newer version"))
+		} else if err := w.sink.Remove(ctx, o.Name); err != nil { // so that it is brought again
+			t.Fatal(err)
+		}
+		deleted := false
+		w.engine.Store = lateStore{w.store, func() {
+			if deleted {
+				return
+			}
+			deleted = true
+			must(t)(w.store.Catalogue().Update(ctx, w.org, w.bucket.ID, o.ID, func(o *bucket.Object) error { o.State = bucket.Removed; return nil }))
+		}}
+		w.ok()
+		all := want(f, "a", "big", "z")
+		if !newer {
+			delete(all, f.ID("a"))
+		}
+		w.holds(all)
+	}
+}

@@ -180,16 +180,22 @@ func (r *runner) placeOne(ctx context.Context, p syncing.Placement) error {
 	return nil
 }
 
-// forget lets the next pass transfer an object again whose content is nowhere,
-// by taking the version from its row.
+// forget lets the next run transfer an object again whose content is nowhere: it
+// takes the version from its row, and leaves a dead letter to be retried, since a
+// feed would not name the item again.
 func (r *runner) forget(rec *syncing.Record, o id.Object) {
 	r.log.Warn("content of a page record is gone; it is transferred again", "object", string(o))
 	for i := range rec.Put {
 		if rec.Put[i].ID == o {
+			l := syncing.Again(rec.Put[i], reasonLost, rec.Run, rec.At)
+			rec.Dead = append(rec.Dead, l)
+			rec.Closed = slices.DeleteFunc(rec.Closed, func(c string) bool { return c == l.ID })
 			rec.Put[i].Version = ""
 		}
 	}
 }
+
+const reasonLost = "the content was lost on its way to its place"
 
 // replace does the placements of a record again whose other effects are in the
 // catalogue, and perhaps overtaken: only what still waits under its staging
@@ -214,11 +220,27 @@ func (r *runner) replace(ctx context.Context, rec *syncing.Record) error {
 			}
 		}
 		err := r.placeOne(ctx, p)
-		if err != nil && !errs.Is(err, errs.Corrupt) {
+		if errs.Is(err, errs.Corrupt) {
+			err = r.lost(ctx, rec, owners[p.Name])
+		}
+		if err != nil {
 			return ours(err, "placing a file failed")
 		}
 	}
 	return r.removeFiles(ctx, rec, func(x syncing.Removal) bool { return x.Row })
+}
+
+// lost leaves a dead letter to be retried for an object whose placement was lost
+// with its content.
+func (r *runner) lost(ctx context.Context, rec *syncing.Record, o id.Object) error {
+	row, err := r.Store.Catalogue().Get(ctx, r.org, rec.Bucket, o)
+	if errs.Is(err, errs.NotFound) || err == nil && row.State != bucket.Present {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.Store.DeadLetters().Put(ctx, r.org, []syncing.DeadLetter{syncing.Again(row, reasonLost, rec.Run, r.now())})
 }
 
 // holds reports whether a name is still reserved for an object.
@@ -238,11 +260,10 @@ func (r *runner) holds(ctx context.Context, o id.Object, name string) (bool, err
 func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error {
 	cat := r.Store.Catalogue()
 	if len(rec.Put) > 0 {
-		put, err := r.wanted(ctx, rec)
-		if err == nil {
-			err = cat.Upsert(ctx, r.org, rec.Bucket, put)
+		if err := cat.Upsert(ctx, r.org, rec.Bucket, rec.Put); err != nil {
+			return err
 		}
-		if err != nil {
+		if err := r.keepRemoved(ctx, rec); err != nil {
 			return err
 		}
 		r.step(StepCatalogue)
@@ -272,30 +293,32 @@ func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error 
 	return nil
 }
 
-// wanted are the objects of a record. Those that a user has deleted since it was
-// made stay deleted, and their files go again.
-func (r *runner) wanted(ctx context.Context, rec *syncing.Record) ([]bucket.Object, error) {
+// keepRemoved sees to the objects of a record that a user has deleted since it
+// was made: the store has kept their rows as they were. Their files go again, and
+// the rows take over the names that the record gave them.
+func (r *runner) keepRemoved(ctx context.Context, rec *syncing.Record) error {
 	ids := make([]id.Object, len(rec.Put))
 	for i := range rec.Put {
 		ids[i] = rec.Put[i].ID
 	}
 	rows, err := r.Store.Catalogue().Lookup(ctx, r.org, rec.Bucket, ids)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	put := slices.Clone(rec.Put)
-	for i := range put {
-		o, row := &put[i], rows[put[i].ID]
-		if row.State != bucket.Removed || o.Version != row.Version && o.Version != "" {
+	var removed []bucket.Object
+	for _, o := range rec.Put {
+		row := rows[o.ID]
+		if row.State != bucket.Removed || o.State == bucket.Removed {
 			continue
 		}
 		o.State, o.Version = bucket.Removed, row.Version
 		if err := r.sink.Remove(ctx, o.Name); err != nil {
-			return nil, ours(err, "removing a file failed")
+			return ours(err, "removing a file failed")
 		}
 		r.dirty.Store(true)
+		removed = append(removed, o)
 	}
-	return put, nil
+	return r.Store.Catalogue().Upsert(ctx, r.org, rec.Bucket, removed)
 }
 
 // applyNotes applies absences, dead letters and changes to the folder tree.

@@ -125,6 +125,37 @@ func TestContentThatIsGoneIsTransferredAgain(t *testing.T) {
 	w.holds(want(f, keys...))
 }
 
+// A feed does not name such an object again: it is transferred all the same, also
+// when the power took the placement after its record was applied.
+func TestContentThatIsGoneIsTransferredAgainForAFeed(t *testing.T) {
+	for _, step := range []string{engine.StepAppended, engine.StepFolded} {
+		t.Run(step, func(t *testing.T) {
+			f, _, _, files := drive()
+			w := newWorld(t, f, nil)
+			w.ok()
+			f.Write(files[1], []byte("newer"))
+			k := &killer{w: w}
+			k.arm(step, 1)
+			if _, err := w.run(); err == nil {
+				t.Fatal("the run was not killed")
+			}
+			for _, pattern := range []string{".mooring*/*/sync_*", "A/one.txt"} {
+				lost, _ := filepath.Glob(filepath.Join(w.dir, "dest", "*", "*", pattern))
+				for _, s := range lost {
+					if err := os.Remove(s); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			k.arm("", 0)
+			w.ok()
+			w.ok()
+			w.holds(feedWant(f, files...))
+			w.letters(0)
+		})
+	}
+}
+
 // A record that can't be applied keeps its run open; the next one applies it
 // and closes that run with every item counted.
 func TestARecordThatCannotBeAppliedWaits(t *testing.T) {

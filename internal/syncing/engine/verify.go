@@ -178,7 +178,7 @@ func (v *verifier) some(ctx context.Context, list []bucket.Entry) error {
 		if len(v.faults) < maxFaults {
 			v.faults = append(v.faults, Fault{Object: o, SourceID: string(obj.SourceID), Path: obj.SourcePath, Name: obj.Name, Problem: problems[i]})
 		}
-		letters = append(letters, v.letter(obj, problems[i]))
+		letters = append(letters, syncing.Again(obj, "the file in the bucket is "+problems[i], r.run.ID, r.now()))
 	}
 	if v.repair && len(letters) > 0 {
 		if err := r.Store.DeadLetters().Put(ctx, r.org, letters); err != nil {
@@ -191,17 +191,6 @@ func (v *verifier) some(ctx context.Context, list []bucket.Entry) error {
 		return nil
 	})
 	return err
-}
-
-// letter asks the next run to transfer an object again, as for a dead letter
-// that is to be retried: that way works for feeds too, which will not tell of
-// the item.
-func (v *verifier) letter(o bucket.Object, problem string) syncing.DeadLetter {
-	now := v.r.now()
-	return syncing.DeadLetter{
-		ID: syncing.DeadLetterID(o.Sync, o.SourceID), Org: v.r.org, Sync: o.Sync, SourceID: o.SourceID, SourcePath: o.SourcePath, Version: o.Version, Size: o.Size,
-		Status: syncing.DeadRetry, Kind: errs.Corrupt.String(), Message: "the file in the bucket is " + problem, Run: v.r.run.ID, CreatedAt: now, UpdatedAt: now,
-	}
 }
 
 // problem compares an object's file with the catalogue. "" is whole.
