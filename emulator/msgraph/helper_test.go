@@ -95,12 +95,32 @@ func (w *world) want(status int, path string, header ...string) reply {
 // post asks the token endpoint; the form is name, value, name, value.
 func (w *world) post(tenant string, form ...string) reply {
 	w.Helper()
+	return w.do(http.MethodPost, w.s.LoginURL()+"/"+tenant+"/oauth2/v2.0/token", formBody(form...),
+		"Content-Type", "application/x-www-form-urlencoded")
+}
+
+func formBody(form ...string) io.Reader {
 	values := url.Values{}
 	for i := 0; i+1 < len(form); i += 2 {
 		values.Set(form[i], form[i+1])
 	}
-	return w.do(http.MethodPost, w.s.LoginURL()+"/"+tenant+"/oauth2/v2.0/token", strings.NewReader(values.Encode()),
-		"Content-Type", "application/x-www-form-urlencoded")
+	return strings.NewReader(values.Encode())
+}
+
+// try reads a URL that may break, on a connection of its own.
+func (w *world) try(url string) (string, error) {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return string(text), err
 }
 
 // str digs a string out of an answer; missing ones are empty.

@@ -33,9 +33,8 @@ func (s *Server) Package(drive, parent, name, typ string) string {
 // RemoteItem adds a shortcut to an item of another drive.
 func (s *Server) RemoteItem(drive, parent, name, targetDrive, target string) string {
 	s.mu.Lock()
-	to := s.mustItem(targetDrive, target)
-	s.mu.Unlock()
-	return s.add(drive, parent, &item{name: name, remote: to})
+	defer s.mu.Unlock()
+	return s.insert(s.mustItem(drive, parent), &item{name: name, remote: s.mustItem(targetDrive, target)}).id
 }
 
 func fileItem(name string, c *content) *item {

@@ -119,7 +119,7 @@ func (w *world) change(t *rapid.T, ids *[]string, n *int) {
 			folder = at
 		}
 	}
-	isFile := id != "" && w.get("/drives/"+w.drive+"/items/"+id).body["file"] != nil
+	isFile := id != "" && w.get("/drives/" + w.drive + "/items/" + id).body["file"] != nil
 	switch op := rapid.IntRange(0, 7).Draw(t, "op"); {
 	case op <= 1:
 		*ids = append(*ids, w.s.Folder(w.drive, folder, name))
