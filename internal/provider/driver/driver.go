@@ -171,7 +171,8 @@ type Item struct {
 	Columns map[string]any // of a row, for mappings
 }
 
-// MaxInline bounds Item.Inline.
+// MaxInline bounds Item.Inline. A page is held in memory as it is: an adapter ends
+// it once it holds some 16 MiB.
 const MaxInline = 1 << 20
 
 // Listing is a page of Browse, folders first where the provider can say so.

@@ -170,6 +170,9 @@ func (m *merge) decide() (bool, error) {
 		t := &chunk[i]
 		after := syncing.Position{Cursor: m.cursor, After: t.key}
 		more, err := m.one(t, after)
+		if t.item != nil {
+			t.item.Inline = nil // the work holds it, until it is staged
+		}
 		if err != nil || !more {
 			return more, err
 		}

@@ -16,20 +16,26 @@ type page struct {
 }
 
 // pages gives the pages of an enumeration, reading one ahead while the one
-// before is worked on.
+// before is worked on, unless that holds much content itself. Reading ahead asks
+// for pages and no more: what a page means is decided when its turn comes, by an
+// index that holds the page before.
 type pages struct {
-	ch   chan page
-	stop context.CancelFunc
+	wanted chan struct{} // once for each page
+	ch     chan page
+	stop   context.CancelFunc
 }
 
 // list starts reading at a cursor. Call close when done.
 func (r *runner) list(ctx context.Context, scope driver.Scope, cursor []byte) *pages {
 	ctx, stop := context.WithCancel(ctx)
-	p := &pages{ch: make(chan page), stop: stop}
+	p := &pages{wanted: make(chan struct{}), ch: make(chan page), stop: stop}
 	go func() {
 		defer close(p.ch)
-		for {
+		for asked := false; ; {
 			got := r.ask(ctx, scope, cursor)
+			if !asked && !p.isWanted(ctx) {
+				return
+			}
 			select {
 			case p.ch <- got:
 			case <-ctx.Done():
@@ -39,9 +45,30 @@ func (r *runner) list(ctx context.Context, scope driver.Scope, cursor []byte) *p
 				return
 			}
 			cursor = got.Next
+			if asked = got.inline() > r.limits.InlineBytes; asked && !p.isWanted(ctx) {
+				return
+			}
 		}
 	}()
 	return p
+}
+
+// isWanted waits until somebody asks for the next page.
+func (p *pages) isWanted(ctx context.Context) bool {
+	select {
+	case <-p.wanted:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// inline is how many bytes of content a page holds.
+func (p *page) inline() (n int) {
+	for i := range p.Changes {
+		n += len(p.Changes[i].Item.Inline)
+	}
+	return n
 }
 
 // ask reads one page.
@@ -55,6 +82,11 @@ func (r *runner) ask(ctx context.Context, scope driver.Scope, cursor []byte) pag
 
 // next returns the next page. After the last, or an error, don't call it again.
 func (p *pages) next(ctx context.Context) (page, error) {
+	select {
+	case p.wanted <- struct{}{}:
+	case <-ctx.Done():
+		return page{}, context.Cause(ctx)
+	}
 	select {
 	case got, ok := <-p.ch:
 		if !ok {

@@ -139,6 +139,7 @@ func (r *runner) perform(ctx context.Context, w *work, p *permit) error {
 	}
 	w.staged = r.stagingName()
 	err := r.transfer(ctx, w, p)
+	w.item.Inline = nil // staged, or failed
 	if err == nil && w.outcome == "" {
 		r.dirty.Store(true)
 		r.step(StepStaged)

@@ -32,9 +32,10 @@ func (sh *shard) sorted() error {
 	m := sh.r.newMerge(sh.ctx, sh)
 	after := sh.begin.Position.After
 	var some []driver.Change
+	inline := 0
 	flush := func() (bool, error) {
 		more, err := m.page(some, nil)
-		some = some[:0:0]
+		some, inline = some[:0:0], 0
 		if err != nil || !more {
 			return more, err
 		}
@@ -45,7 +46,7 @@ func (sh *shard) sorted() error {
 			return nil
 		}
 		some = append(some, driver.Change{Item: it})
-		if len(some) < mergeChunk {
+		if inline += len(it.Inline); len(some) < mergeChunk && inline < sh.r.limits.InlineBytes {
 			return nil
 		}
 		more, err := flush()
