@@ -5,6 +5,7 @@ package bucket
 import (
 	"time"
 
+	"mooring/internal/event"
 	"mooring/internal/id"
 	"mooring/internal/key"
 	"mooring/internal/outbox"
@@ -89,10 +90,31 @@ type Object struct {
 	Blobs   []Blob         `bson:"blobs,omitempty"`   // mapped blobs; the first is the file
 	Mapping int64          `bson:"mapping,omitempty"` // the mapping revision they come from
 
+	// Revision grows with each change that is told of, also when an object that
+	// was removed comes back: see NextRevision.
+	Revision  int64     `bson:"revision"`
 	State     string    `bson:"state"`
 	SeenPass  string    `bson:"seen_pass,omitempty"` // set by unordered enumerations only
 	CreatedAt time.Time `bson:"created_at"`
 	UpdatedAt time.Time `bson:"updated_at"`
+}
+
+// NextRevision is the revision of an object that changes at a time: milliseconds
+// since 1970, or one more than it has. So it grows although nothing is kept of
+// objects that were removed.
+func (o *Object) NextRevision(at time.Time) int64 { return max(o.Revision+1, at.UnixMilli()) }
+
+// Told is what an event says of an object; what is event.Created, event.Updated
+// or event.Deleted.
+func (o *Object) Told(what string) map[string]any {
+	out := map[string]any{
+		event.What: what, "object_id": string(o.ID), "revision": o.Revision, "source_path": o.SourcePath, "source_version": o.Version,
+		"size_bytes": o.Size, "sha256": o.SHA256,
+	}
+	if o.MIME != "" {
+		out["mime_type"] = o.MIME
+	}
+	return out
 }
 
 // Blob is one blob of an object as the mapping names it.

@@ -155,6 +155,7 @@ func Archive(c *Connection, retain bool, by audit.Actor, now time.Time) error {
 		c.Config.Destroyed = slices.Sorted(maps.Keys(c.Config.Secrets))
 		c.Config.Secrets, c.CredentialsDestroyed = nil, true
 	}
+	c.raise(now, event.ConnectionArchived)
 	c.note(now, by, audit.ConnectionDeleted, map[string]any{"status": pair(was, Archived), "credentials_destroyed": !retain})
 	return nil
 }

@@ -153,7 +153,7 @@ func (s *Sync) Fail(f FailedRun, now time.Time) {
 		// A trigger given while the run was under way is answered by this: one
 		// that stays open would keep the sync in the due queue for ever.
 		s.Status, s.NextSyncAt, s.TriggerDone = Failed, nil, s.Triggered
-		s.Outbox.Raise(now, event.SyncFailed, string(s.ID), map[string]any{
+		s.Outbox.Raise(now, event.SyncStopped, string(s.ID), map[string]any{
 			"bucket_id": string(s.Bucket), "connection_id": string(s.Connection),
 			"kind": f.Kind.String(), "message": msg, "consecutive_failures": s.Failures,
 		})

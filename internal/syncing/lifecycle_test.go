@@ -68,7 +68,7 @@ func TestFiveFailuresInARowFail(t *testing.T) {
 	for range syncing.FailureLimit {
 		ended(t, s, syncing.RunFailed, false, errs.New(errs.Internal, "x", "ours"))
 	}
-	if s.Status != syncing.Failed || s.IsActive() || s.NextSyncAt != nil || len(s.Outbox.Events) != 1 || s.Outbox.Events[0].Type != event.SyncFailed {
+	if s.Status != syncing.Failed || s.IsActive() || s.NextSyncAt != nil || len(s.Outbox.Events) != 1 || s.Outbox.Events[0].Type != event.SyncStopped {
 		t.Fatalf("after five: %+v", s)
 	}
 	if err := s.Begin(id.NewRun(), noon); !errs.Is(err, errs.Conflict) {

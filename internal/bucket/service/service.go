@@ -220,7 +220,7 @@ func (s *Service) DeleteObject(ctx context.Context, org id.Org, actor audit.Acto
 		if o.State == bucket.Removed {
 			return errs.New(errs.NotFound, "object.delete", "there is no object "+string(o.ID)+" in this bucket")
 		}
-		o.State, o.UpdatedAt = bucket.Removed, now
+		o.State, o.UpdatedAt, o.Revision = bucket.Removed, now, o.NextRevision(now)
 		return nil
 	})
 	if err != nil {
@@ -236,7 +236,7 @@ func (s *Service) DeleteObject(ctx context.Context, org id.Org, actor audit.Acto
 	if err := s.spareNewer(ctx, org, obj, now); err != nil {
 		return err
 	}
-	heir, err := s.inherit(ctx, org, b, obj)
+	told, err := s.inherit(ctx, org, b, obj, now)
 	if err != nil {
 		return err
 	}
@@ -248,10 +248,7 @@ func (s *Service) DeleteObject(ctx context.Context, org id.Org, actor audit.Acto
 		stats.LastAt = b.Stats.LastAt
 		b.Stats, b.UpdatedAt = stats, now
 		b.Outbox.Note(now, actor, audit.BucketUpdated, audit.Bucket, string(b.ID), true, map[string]any{"object_deleted": string(o)})
-		b.Outbox.Raise(now, event.ObjectsChanged, string(b.ID), map[string]any{
-			"bucket_id": string(b.ID), "created_count": 0, "updated_count": len(heir), "deleted_count": 1,
-			"created": []any{}, "updated": heir, "deleted": []any{string(o)},
-		})
+		b.Outbox.Raise(now, event.Objects, string(b.ID), map[string]any{"bucket_id": string(b.ID), event.List: told})
 		return nil
 	})
 	return err
@@ -271,20 +268,22 @@ func (s *Service) spareNewer(ctx context.Context, org id.Org, deleted bucket.Obj
 }
 
 // inherit makes a duplicate of a deleted object the first of its content, as
-// the engine does when an original changes or goes, and returns its id, if any.
-func (s *Service) inherit(ctx context.Context, org id.Org, b bucket.Bucket, gone bucket.Object) ([]any, error) {
+// the engine does when an original changes or goes, and returns what is to be
+// told of both.
+func (s *Service) inherit(ctx context.Context, org id.Org, b bucket.Bucket, gone bucket.Object, now time.Time) ([]any, error) {
+	told := []any{gone.Told(event.Deleted)}
 	if gone.DuplicateOf != "" || gone.SHA256 == "" {
-		return []any{}, nil
+		return told, nil
 	}
 	list, err := s.Store.Catalogue().Duplicates(ctx, org, b.ID, gone.SHA256, 1)
 	if err != nil || len(list) == 0 {
-		return []any{}, err
+		return told, err
 	}
-	_, err = s.Store.Catalogue().Update(ctx, org, b.ID, list[0].ID, func(o *bucket.Object) error {
+	heir, err := s.Store.Catalogue().Update(ctx, org, b.ID, list[0].ID, func(o *bucket.Object) error {
 		if o.State == bucket.Present && o.SHA256 == gone.SHA256 {
-			o.DuplicateOf = ""
+			o.DuplicateOf, o.UpdatedAt, o.Revision = "", now, o.NextRevision(now)
 		}
 		return nil
 	})
-	return []any{string(list[0].ID)}, err
+	return append(told, heir.Told(event.Updated)), err
 }

@@ -284,7 +284,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	stored := int64(n - 10)
 	for range 3 {
-		wantKind(t, "the next write", s.Catalogue().Upsert(t.Context(), org, b, objects(org, b, c, n, 10)), errs.Unavailable)
+		wantKind(t, "the next write", s.Catalogue().Upsert(t.Context(), org, b, objects(org, b, c, n, 500)), errs.Unavailable)
 	}
 	check := func(s store.Store) {
 		t.Helper()

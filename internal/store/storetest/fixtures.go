@@ -109,5 +109,5 @@ func newEntry(n int) audit.Entry {
 }
 
 func newEvent(n int) event.Event {
-	return event.Event{ID: id.NewEvent(), Time: moment(n), Type: event.RunFinished, Subject: "sync_a", Data: map[string]any{"n": int64(n)}}
+	return event.Event{ID: id.NewEvent(), Time: moment(n), Type: event.SyncCompleted, Subject: "sync_a", Data: map[string]any{"n": int64(n)}}
 }

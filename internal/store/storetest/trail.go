@@ -102,7 +102,7 @@ func testSequences(t *testing.T, h Harness) {
 			return err
 		}
 		_, err := h.Store.Runs().Update(t.Context(), org, d.ID, func(r *syncing.Run) error {
-			r.Outbox.Raise(moment(i), event.RunFinished, string(r.ID), nil)
+			r.Outbox.Raise(moment(i), event.SyncCompleted, string(r.ID), nil)
 			r.Outbox.Note(moment(i), audit.System(), audit.BucketUpdated, audit.Bucket, string(bktA), true, nil)
 			return nil
 		})

@@ -94,8 +94,8 @@ func newBuilder(r *runner, sh *shard) *builder {
 
 const (
 	firstBatch   = 16
-	perWork      = 700 // estimated BSON bytes of an outcome without its texts
-	perReference = 90  // of an id, an absence or a closed letter without its texts
+	perWork      = 1000 // estimated BSON bytes of an outcome without its texts
+	perReference = 90   // of an id, an absence or a closed letter without its texts
 )
 
 // count notes an item that needs no more than that.
@@ -141,7 +141,7 @@ func (w *work) weight() int {
 	}
 	switch w.act {
 	case transferred, updated, deleted:
-		return perWork + 3*len(w.path) + 3*len(w.item.ID) + name
+		return perWork + 4*len(w.path) + 3*len(w.item.ID) + name
 	}
 	return perReference + 2*len(w.path) + 2*len(w.item.ID) + name
 }

@@ -113,7 +113,7 @@ func (d *draft) fill(ctx context.Context, works []*work) error {
 	if err := d.inherit(ctx); err != nil {
 		return err
 	}
-	d.rec.Events = d.news.event(d.runner, d.rec.At)
+	d.rec.Events = d.news.events(d.runner, d.rec.At)
 	return nil
 }
 

@@ -94,7 +94,6 @@ type Limits struct {
 	BytesInFlight int64 // sizes of the items being transferred: 1 GiB
 	ScanRows      int   // rows read from the catalogue at once: 1000
 	SortBytes     int   // memory for sorting on disk: 32 MiB
-	EventObjects  int   // objects named in one event: 1000
 	Tries         int   // for one item: 3
 	ThrottleTries int   // for one request that is throttled, beyond what the source does itself: 5
 }
@@ -112,7 +111,6 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Transfers, 16)
 	def(&l.ScanRows, 1000)
 	def(&l.SortBytes, 32<<20)
-	def(&l.EventObjects, 1000)
 	def(&l.Tries, 3)
 	def(&l.ThrottleTries, 5)
 	if l.PageBytes <= 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
@@ -138,13 +139,28 @@ func (r *runner) closeRun(ctx context.Context, run syncing.Run, c closing) (sync
 			x.Suspect, x.Reason = true, c.suspect
 		}
 		x.EndedAt, x.UpdatedAt = &now, now
-		x.Outbox.Raise(now, event.RunFinished, string(x.Sync), runData(x))
+		tellEnd(x, now)
 		return nil
 	})
 	if err == nil {
 		r.step(StepRunClosed)
 	}
 	return closed, err
+}
+
+// tellEnd raises what receivers are told of a run that has ended: nothing when
+// it changed nothing, or when the next one goes on.
+func tellEnd(x *syncing.Run, now time.Time) {
+	switch {
+	case x.Status == syncing.RunFailed:
+		x.Outbox.Raise(now, event.SyncFailed, string(x.Sync), runData(x))
+	case x.Status == syncing.RunCanceled, x.Kind == syncing.KindVerify, x.ChangedNothing():
+	default:
+		x.Outbox.Raise(now, event.SyncCompleted, string(x.Sync), runData(x))
+	}
+	if x.Suspect {
+		x.Outbox.Raise(now, event.SyncSuspect, string(x.Sync), runData(x))
+	}
 }
 
 func runData(x *syncing.Run) map[string]any {

@@ -54,6 +54,7 @@ func (d *draft) inherit(ctx context.Context) error {
 		for _, o := range list {
 			if !slices.Contains(touched, o.ID) {
 				d.rec.Promote = append(d.rec.Promote, syncing.Promotion{Object: o.ID, SHA256: l.sha})
+				o.Revision = o.NextRevision(d.rec.At)
 				d.promote(o)
 				break
 			}

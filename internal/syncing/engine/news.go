@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"time"
 
 	"mooring/internal/bucket"
@@ -13,24 +14,31 @@ type news struct{ list []any }
 
 func (n *news) object(o bucket.Object, known bool) {
 	if known {
-		n.list = append(n.list, event.Object(event.Updated, o))
+		n.list = append(n.list, o.Told(event.Updated))
 	} else {
-		n.list = append(n.list, event.Object(event.Created, o))
+		n.list = append(n.list, o.Told(event.Created))
 	}
 }
 
-func (n *news) gone(o bucket.Object) { n.list = append(n.list, event.Object(event.Deleted, o)) }
+func (n *news) gone(o bucket.Object) { n.list = append(n.list, o.Told(event.Deleted)) }
 
-// event is the record's one event, or none.
-func (n *news) event(r *runner, at time.Time) []event.Event {
+// events are those of the record: none when it changes no object, one that
+// stands for all objects, and before the first of a run that the run began.
+func (n *news) events(r *runner, at time.Time) (out []event.Event) {
 	if len(n.list) == 0 {
 		return nil
 	}
-	return []event.Event{{
-		ID: id.NewEvent(), Org: r.org, Time: at, Type: event.Objects, Subject: string(r.bucket.ID),
-		Data: map[string]any{
+	tell := func(typ, subject string, more map[string]any) {
+		data := map[string]any{
 			"bucket_id": string(r.bucket.ID), "sync_config_id": string(r.sync.ID), "connection_id": string(r.sync.Connection), "sync_run_id": string(r.run.ID),
-			event.List: n.list,
-		},
-	}}
+		}
+		maps.Copy(data, more)
+		out = append(out, event.Event{ID: id.NewEvent(), Org: r.org, Time: at, Type: typ, Subject: subject, Data: data})
+	}
+	if !r.told {
+		r.told = true
+		tell(event.SyncStarted, string(r.sync.ID), map[string]any{"started_at": r.run.StartedAt})
+	}
+	tell(event.Objects, string(r.bucket.ID), map[string]any{event.List: n.list})
+	return out
 }

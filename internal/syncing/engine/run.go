@@ -54,6 +54,7 @@ type runner struct {
 	freed     []key.Key         // reservations that go with them
 	folders   map[string]string // names of folders by their path, as far as known
 	marking   bool              // an unordered enumeration notes in objects that it met them
+	told      bool              // that the run began
 }
 
 // finalGrace bounds what a run writes to close itself after it was stopped.

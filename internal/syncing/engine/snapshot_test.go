@@ -260,12 +260,9 @@ func (w *world) told() map[id.Object]bool {
 	}
 	out := map[id.Object]bool{}
 	for _, e := range list {
-		if e.Type != event.ObjectsChanged {
-			continue
-		}
-		for _, field := range []string{"created", "updated"} {
-			for _, o := range asList(e.Data[field]) {
-				out[id.Object(fmt.Sprint(o))] = true
+		for _, m := range e.Messages() {
+			if m.Type == event.ObjectCreated || m.Type == event.ObjectUpdated {
+				out[id.Object(fmt.Sprint(m.Data["object_id"]))] = true
 			}
 		}
 	}

@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"mooring/internal/bucket"
 	"mooring/internal/connection"
 	"mooring/internal/errs"
@@ -319,17 +317,6 @@ func (w *world) check(run syncing.Run, want syncing.Ledger) {
 
 func itemError(k errs.Kind) error {
 	return &errs.Error{Kind: k, Origin: errs.Provider, Scope: errs.ScopeObject, Code: "Scripted"}
-}
-
-// asList is an array of a stored document.
-func asList(v any) []any {
-	switch v := v.(type) {
-	case []any:
-		return v
-	case bson.A:
-		return v
-	}
-	return nil
 }
 
 // reopen closes the store and opens everything anew, as a restart does.
