@@ -14,6 +14,30 @@ import (
 // folders decides what they mean for the scope.
 func (s *source) feed(ctx context.Context, p place, c cursor) (driver.Page, error) {
 	t := target{"gdrive.changes", errs.ScopePath}
+	n := &news{s: s, p: p, c: &c, t: t}
+	more := true
+	for range emptyPages { // a page may have nothing but the place of the next
+		l, err := s.changes(ctx, t, &c)
+		if err != nil {
+			return driver.Page{}, err
+		}
+		for _, ch := range l.Changes {
+			if err := n.drive(ch); err != nil {
+				return driver.Page{}, err
+			}
+		}
+		if err := n.tell(ctx, l.Changes); err != nil {
+			return driver.Page{}, err
+		}
+		if more = l.NextPageToken != ""; !more || len(n.out) > 0 {
+			break
+		}
+	}
+	return driver.Page{Changes: n.out, Feed: true, More: more, Next: c.encode()}, nil
+}
+
+// changes asks for the page that a cursor is at and moves it on.
+func (s *source) changes(ctx context.Context, t target, c *cursor) (*drive.ChangeList, error) {
 	l, err := do(ctx, s, t, func(b bearer) (*drive.ChangeList, error) {
 		q := s.api.Changes.List(c.Page).PageSize(pageSize).Spaces("drive").Fields(changeFields).
 			SupportsAllDrives(true).IncludeItemsFromAllDrives(true).IncludeRemoved(true).IncludeCorpusRemovals(true).Context(ctx)
@@ -23,30 +47,19 @@ func (s *source) feed(ctx context.Context, p place, c cursor) (driver.Page, erro
 		b.on(q)
 		return q.Do()
 	})
-	if err != nil {
-		if e := errs.From(err); e.Kind == errs.Stale { // 410
-			return driver.Page{}, t.expired()
-		}
-		return driver.Page{}, err
+	switch {
+	case errs.Is(err, errs.Stale): // 410
+		return nil, t.expired()
+	case err != nil:
+		return nil, err
 	}
-	n := &news{s: s, p: p, c: &c, t: t}
-	for _, ch := range l.Changes {
-		if err := n.drive(ch); err != nil {
-			return driver.Page{}, err
-		}
-	}
-	if err := n.tell(ctx, l.Changes); err != nil {
-		return driver.Page{}, err
-	}
-	page := driver.Page{Changes: n.out, Feed: true, More: l.NextPageToken != ""}
 	if c.Page = l.NextPageToken; c.Page == "" {
 		c.Page = l.NewStartPageToken
 	}
 	if c.Page == "" {
-		return driver.Page{}, t.failure(errs.Unavailable, "", "the answer is not one of Google Drive")
+		return nil, t.failure(errs.Unavailable, "", "the answer is not one of Google Drive")
 	}
-	page.Next = c.encode()
-	return page, nil
+	return l, nil
 }
 
 // news are the changes of a page.
