@@ -12,8 +12,16 @@ import (
 	"mooring/emulator/gdrive"
 )
 
-// ask sends a request as a user, or without a token, and returns the answer.
-func ask(t testing.TB, s *gdrive.Server, email, path string, header ...string) (*http.Response, string) {
+// answer is a response that was read.
+type answer struct {
+	status int
+	header http.Header
+	length int64
+	text   string
+}
+
+// ask sends a request as a user, or without a token.
+func ask(t testing.TB, s *gdrive.Server, email, path string, header ...string) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.API()+path, nil)
 	must(t, err)
@@ -28,7 +36,7 @@ func ask(t testing.TB, s *gdrive.Server, email, path string, header ...string) (
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	must(t, err)
-	return resp, string(text)
+	return answer{resp.StatusCode, resp.Header, resp.ContentLength, string(text)}
 }
 
 // The bodies are those that Google sends, as far as they were seen in public: the reasons,
@@ -95,12 +103,12 @@ func TestBodiesOfErrors(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			i := s.Inject(gdrive.Fault{Action: tc.fault, Times: 1})
 			defer i.Remove()
-			resp, text := ask(t, s, strings.TrimPrefix(tc.user, "-"), tc.path, tc.header...)
-			compact := strings.NewReplacer("\n", "", "  ", "", `": `, `":`).Replace(text)
-			if diff := cmp.Diff(`{"error":`+tc.want+`}`, compact); resp.StatusCode != tc.status || diff != "" {
-				t.Errorf("status %d, want %d; body (-want +got):\n%s", resp.StatusCode, tc.status, diff)
+			got := ask(t, s, strings.TrimPrefix(tc.user, "-"), tc.path, tc.header...)
+			compact := strings.NewReplacer("\n", "", "  ", "", `": `, `":`).Replace(got.text)
+			if diff := cmp.Diff(`{"error":`+tc.want+`}`, compact); got.status != tc.status || diff != "" {
+				t.Errorf("status %d, want %d; body (-want +got):\n%s", got.status, tc.status, diff)
 			}
-			if bearer := resp.Header.Get("WWW-Authenticate"); (tc.status == 401) != strings.HasPrefix(bearer, `Bearer realm="https://accounts.google.com/"`) {
+			if bearer := got.header.Get("WWW-Authenticate"); (tc.status == 401) != strings.HasPrefix(bearer, `Bearer realm="https://accounts.google.com/"`) {
 				t.Errorf("WWW-Authenticate is %q", bearer)
 			}
 		})
@@ -164,9 +172,9 @@ func TestParameters(t *testing.T) {
 		{"files/" + root + "/export", 400, "required"},
 		{"files?fields=files(", 400, "invalidParameter"},
 	} {
-		resp, text := ask(t, s, ada, tc.path)
-		if resp.StatusCode != tc.status || !strings.Contains(text, tc.want) {
-			t.Errorf("%s gives %s, want %d %s\n%s", tc.path, resp.Status, tc.status, tc.want, text)
+		got := ask(t, s, ada, tc.path)
+		if got.status != tc.status || !strings.Contains(got.text, tc.want) {
+			t.Errorf("%s gives %d, want %d %s\n%s", tc.path, got.status, tc.status, tc.want, got.text)
 		}
 	}
 }

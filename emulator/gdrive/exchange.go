@@ -59,8 +59,9 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) *exchange {
 	return x
 }
 
-// identify finds out whom the token stands for.
+// identify finds out whom the token stands for, nobody when it is not good.
 func (x *exchange) identify() {
+	x.user = nil
 	token, ok := strings.CutPrefix(x.r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		return

@@ -50,12 +50,12 @@ func TestFields(t *testing.T) {
 		{"about?fields=user(me,displayName),storageQuota/limit", `{"user":{"me":true,"displayName":"ada"},"storageQuota":{"limit":"16106127360"}}`},
 		{"files/" + file + "/permissions?fields=permissions(type,role,emailAddress)", `{"permissions":[{"type":"user","role":"owner","emailAddress":"ada@example.com"}]}`},
 	} {
-		resp, text := ask(t, s, ada, tc.path)
+		answer := ask(t, s, ada, tc.path)
 		var got, want map[string]any
-		must(t, json.Unmarshal([]byte(text), &got))
+		must(t, json.Unmarshal([]byte(answer.text), &got))
 		must(t, json.Unmarshal([]byte(tc.want), &want))
-		if diff := cmp.Diff(want, got); resp.StatusCode != 200 || diff != "" {
-			t.Errorf("%s: %s (-want +got):\n%s", tc.path, resp.Status, diff)
+		if diff := cmp.Diff(want, got); answer.status != 200 || diff != "" {
+			t.Errorf("%s: %d (-want +got):\n%s", tc.path, answer.status, diff)
 		}
 	}
 }
@@ -70,9 +70,9 @@ func TestUnknownFieldsAreRefused(t *testing.T) {
 		{"changes?pageToken=" + token + "&fields=*,changes(nonsense)", "nonsense"}, {"about?fields=me", "me"}, {"files?fields=*(nonsense)", "nonsense"},
 		{"files?fields=files(", "files("}, {"files?fields=,", ","}, {"files?fields=files)", "files)"}, {"files?fields=a b", "a b"},
 	} {
-		resp, text := ask(t, s, ada, strings.ReplaceAll(tc.path, " ", url.QueryEscape(" ")))
-		if resp.StatusCode != 400 || !strings.Contains(text, "Invalid field selection "+tc.bad+`"`) {
-			t.Errorf("%s gives %s %s", tc.path, resp.Status, text)
+		answer := ask(t, s, ada, strings.ReplaceAll(tc.path, " ", url.QueryEscape(" ")))
+		if answer.status != 400 || !strings.Contains(answer.text, "Invalid field selection "+tc.bad+`"`) {
+			t.Errorf("%s gives %d %s", tc.path, answer.status, answer.text)
 		}
 	}
 }
@@ -81,17 +81,15 @@ func TestUnknownFieldsAreRefused(t *testing.T) {
 func TestAllFields(t *testing.T) {
 	s := gdrive.Start(t)
 	file := s.File(s.User(ada), "a.txt", []byte("ahoy"))
-	_, text := ask(t, s, ada, "files/"+file+"?fields=*")
 	var all map[string]any
-	must(t, json.Unmarshal([]byte(text), &all))
+	must(t, json.Unmarshal([]byte(ask(t, s, ada, "files/"+file+"?fields=*").text), &all))
 	var fields []string
 	for name := range all {
 		fields = append(fields, name)
 	}
 	slices.Sort(fields)
-	_, text = ask(t, s, ada, "files/"+file+"?fields="+strings.Join(fields, ","))
 	var some map[string]any
-	must(t, json.Unmarshal([]byte(text), &some))
+	must(t, json.Unmarshal([]byte(ask(t, s, ada, "files/"+file+"?fields="+strings.Join(fields, ",")).text), &some))
 	if diff := cmp.Diff(all, some); diff != "" || len(all) < 20 {
 		t.Errorf("%d fields (-all +some):\n%s", len(all), diff)
 	}

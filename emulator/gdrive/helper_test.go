@@ -71,6 +71,16 @@ func reason(t testing.TB, err error) (int, string) {
 	return e.Code, e.Errors[0].Reason
 }
 
+// refusal is the status and the reason of a download that is refused, 0 for one that is
+// not.
+func refusal(t testing.TB, resp *http.Response, err error) (int, string) {
+	t.Helper()
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	return reason(t, err)
+}
+
 // body reads a download.
 func body(t testing.TB, resp *http.Response, err error) string {
 	t.Helper()

@@ -34,12 +34,12 @@ func TestRanges(t *testing.T) {
 		{empty, "", 200, "", ""},
 		{empty, "bytes=0-", 416, "", "bytes */0"},
 	} {
-		resp, text := ask(t, s, ada, "files/"+tc.id+"?alt=media", "Range", tc.header)
-		if resp.StatusCode != tc.status || resp.Header.Get("Content-Range") != tc.answer || tc.status != 416 && text != tc.body {
-			t.Errorf("%s gives %s, %q, %q", tc.header, resp.Status, resp.Header.Get("Content-Range"), text)
+		got := ask(t, s, ada, "files/"+tc.id+"?alt=media", "Range", tc.header)
+		if got.status != tc.status || got.header.Get("Content-Range") != tc.answer || tc.status != 416 && got.text != tc.body {
+			t.Errorf("%s gives %d, %q, %q", tc.header, got.status, got.header.Get("Content-Range"), got.text)
 		}
-		if tc.status != 416 && resp.ContentLength != int64(len(tc.body)) {
-			t.Errorf("%s has %d bytes", tc.header, resp.ContentLength)
+		if tc.status != 416 && got.length != int64(len(tc.body)) {
+			t.Errorf("%s has %d bytes", tc.header, got.length)
 		}
 	}
 }
@@ -51,8 +51,8 @@ func TestGeneratedContent(t *testing.T) {
 	file := s.Generated(root, "big", 3, size)
 	s.Generated(root, "huge", 4, 1<<50) // which nobody reads
 	whole := string(gdrive.GeneratedContent(3, size))
-	_, got := ask(t, s, ada, "files/"+file+"?alt=media")
-	_, part := ask(t, s, ada, "files/"+file+"?alt=media", "Range", "bytes=12345-54321")
+	got := ask(t, s, ada, "files/"+file+"?alt=media").text
+	part := ask(t, s, ada, "files/"+file+"?alt=media", "Range", "bytes=12345-54321").text
 	if got != whole || part != whole[12345:54322] {
 		t.Error("a part is not what the whole has there")
 	}
@@ -109,8 +109,8 @@ func TestExports(t *testing.T) {
 	for _, tc := range []struct{ id, mime, want string }{
 		{doc, "application/pdf", "exportSizeLimitExceeded"}, {doc, "image/png", "badRequest"}, {form, "text/plain", "badRequest"}, {root, "text/plain", "fileNotExportable"},
 	} {
-		_, err := d.Files.Export(tc.id, tc.mime).Download()
-		if _, why := reason(t, err); why != tc.want {
+		resp, err := d.Files.Export(tc.id, tc.mime).Download()
+		if _, why := refusal(t, resp, err); why != tc.want {
 			t.Errorf("%s as %s: %s, want %s", tc.id, tc.mime, why, tc.want)
 		}
 	}
@@ -168,8 +168,8 @@ func TestResourceKeys(t *testing.T) {
 	key := s.ShareByLink(file)
 	link := s.Shortcut(s.User(bob), "link", file)
 	for header, want := range map[string]int{"": 404, file + "/" + key: 200, file + "/wrong": 404, "x/y," + file + "/" + key: 200} {
-		if resp, _ := ask(t, s, bob, "files/"+file+"?alt=media", "X-Goog-Drive-Resource-Keys", header); resp.StatusCode != want {
-			t.Errorf("with %q: %s, want %d", header, resp.Status, want)
+		if got := ask(t, s, bob, "files/"+file+"?alt=media", "X-Goog-Drive-Resource-Keys", header).status; got != want {
+			t.Errorf("with %q: %d, want %d", header, got, want)
 		}
 	}
 	item, err := client(t, s, bob).Files.Get(link).Fields("shortcutDetails").Do()
@@ -193,8 +193,8 @@ func TestShortcuts(t *testing.T) {
 		if item.MimeType != "application/vnd.google-apps.shortcut" || item.ShortcutDetails.TargetMimeType != want {
 			t.Errorf("the shortcut is %+v", item.ShortcutDetails)
 		}
-		_, err = d.Files.Get(id).Download()
-		if _, why := reason(t, err); why != "fileNotDownloadable" {
+		resp, err := d.Files.Get(id).Download()
+		if _, why := refusal(t, resp, err); why != "fileNotDownloadable" {
 			t.Errorf("downloading a shortcut gives %s", why)
 		}
 	}

@@ -203,10 +203,7 @@ func TestScopes(t *testing.T) {
 			t.Errorf("with %s a list gives %q", scope, why)
 		}
 		resp, err := d.Files.Get(file).Download()
-		if err == nil {
-			_ = resp.Body.Close()
-		}
-		if _, why := reason(t, err); why != want.read {
+		if _, why := refusal(t, resp, err); why != want.read {
 			t.Errorf("with %s a download gives %q", scope, why)
 		}
 	}
