@@ -246,12 +246,8 @@ func (r *runner) lost(ctx context.Context, rec *syncing.Record, o id.Object) err
 // holds reports whether a name is still reserved for an object.
 func (r *runner) holds(ctx context.Context, o id.Object, name string) (bool, error) {
 	for _, source := range []key.Key{bucket.FileSource(o), otherFileSource(o)} {
-		got, err := r.Store.Catalogue().Reserve(ctx, r.org, r.bucket.ID, []bucket.Claim{{Source: source}}) // asks only
-		if err != nil && !errs.Is(err, errs.AlreadyExists) {
-			return false, err
-		}
-		if err == nil && got[0] == name {
-			return true, nil
+		if got, err := r.nameOf(ctx, source); err != nil || got == name {
+			return err == nil, err
 		}
 	}
 	return false, nil

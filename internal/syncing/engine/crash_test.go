@@ -8,7 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"mooring/internal/bucket"
 	"mooring/internal/errs"
+	"mooring/internal/key"
 	"mooring/internal/provider/driver"
 	"mooring/internal/provider/providertest"
 	"mooring/internal/sink"
@@ -279,5 +281,38 @@ func crashFeed(t *testing.T, rnd *rand.Rand, seed int) {
 	w.holds(feedWant(f, append(files[1:], added)...))
 	if n := f.Count(providertest.Open) - opens; n > 2+2*kills {
 		t.Errorf("2 changes and %d kills took %d downloads", kills, n)
+	}
+}
+
+// A move that is killed before its record leaves one name, whether or not it
+// comes to the same again.
+func TestAMoveThatIsKilledLeavesOneName(t *testing.T) {
+	for _, then := range []string{"one.txt", "another.txt", "moved.txt"} {
+		f, _, _, files := drive()
+		w := newWorld(t, f, nil)
+		w.ok()
+		f.Rename(files[1], "moved.txt")
+		k := &killer{w: w}
+		k.arm(engine.StepReserved, 1)
+		if _, err := w.run(); err == nil {
+			t.Fatal("it was not killed")
+		}
+		k.arm("", 0)
+		f.Rename(files[1], then)
+		w.ok()
+		w.ok()
+		w.paths(map[string]string{files[1]: "A/" + then})
+		w.holds(feedWant(f, files...))
+		o := w.objects()[files[1]]
+		var names []string
+		for _, source := range []key.Key{bucket.FileSource(o.ID), bucket.FileSource(o.ID) + "/moved"} {
+			got, err := w.store.Catalogue().Reserve(context.Background(), w.org, w.bucket.ID, []bucket.Claim{{Source: source}})
+			if err == nil {
+				names = append(names, got...)
+			}
+		}
+		if len(names) != 1 || names[0] != o.Name {
+			t.Errorf("then %s: it has the names %q, and is at %q", then, names, o.Name)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/key"
+	"mooring/internal/syncing"
 )
 
 // naming is where an item stands in the destination from this record on.
@@ -57,6 +58,9 @@ func (d *draft) nameAll(ctx context.Context, works []*work) ([]naming, error) {
 // name under one of two sources and takes the new one under the other, so that
 // nobody can take the old name before the file has left it.
 func (d *draft) nameFiles(ctx context.Context, works []*work, need []int, out []naming) error {
+	if err := d.noteMoves(ctx, works, need, out); err != nil {
+		return err
+	}
 	names := bucket.Names{Rules: d.sink.Rules()}
 	claim := func(i int, source key.Key) bucket.Claim {
 		folders, file := bucket.SplitPath(d.sync.Connection, works[i].path)
@@ -98,6 +102,65 @@ func (d *draft) nameFiles(ctx context.Context, works []*work, need []int, out []
 		out[i].name = got[n]
 	}
 	return nil
+}
+
+// noteMoves writes down which objects are about to have two names.
+func (d *draft) noteMoves(ctx context.Context, works []*work, need []int, out []naming) error {
+	var moving []id.Object
+	for _, i := range need {
+		if out[i].old != "" {
+			moving = append(moving, works[i].object)
+		}
+	}
+	if len(moving) == 0 {
+		return nil
+	}
+	_, err := d.updatePass(ctx, func(p *syncing.Pass) error {
+		p.Moving = moving
+		return nil
+	})
+	return err
+}
+
+// endMoves takes the second name from objects that an earlier run was about to
+// move. Every record is applied: the name in the row is the one that counts.
+func (r *runner) endMoves(ctx context.Context) error {
+	p, err := r.Store.Passes().Get(ctx, r.org, r.sync.CurrentPass)
+	if errs.Is(err, errs.NotFound) || err == nil && len(p.Moving) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rows, err := r.Store.Catalogue().Lookup(ctx, r.org, r.bucket.ID, p.Moving)
+	if err != nil {
+		return err
+	}
+	var spare []key.Key
+	for o, row := range rows {
+		for _, source := range []key.Key{bucket.FileSource(o), otherFileSource(o)} {
+			name, err := r.nameOf(ctx, source)
+			if err != nil {
+				return err
+			}
+			if name != "" && name != row.Name {
+				spare = append(spare, source)
+			}
+		}
+	}
+	return r.Store.Catalogue().Release(ctx, r.org, r.bucket.ID, spare)
+}
+
+// nameOf is the name recorded for a source, or "".
+func (r *runner) nameOf(ctx context.Context, source key.Key) (string, error) {
+	got, err := r.Store.Catalogue().Reserve(ctx, r.org, r.bucket.ID, []bucket.Claim{{Source: source}}) // asks only
+	if errs.Is(err, errs.AlreadyExists) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return got[0], nil
 }
 
 // otherFileSource is the second source under which an object may hold a name.

@@ -41,6 +41,9 @@ func (r *runner) recover(ctx context.Context) error {
 		if err := r.sweep(ctx); err != nil {
 			return err
 		}
+		if err := r.endMoves(ctx); err != nil {
+			return err
+		}
 	}
 	if open || r.sync.FoldedRun != prev.ID {
 		if err := r.closePrevious(ctx, prev); err != nil {
