@@ -183,6 +183,26 @@ func TestDeltaTokens(t *testing.T) {
 	w.want(400, "/drives/"+other+"/root/delta?"+strings.SplitN(r.str("@odata.deltaLink"), "?", 2)[1])
 }
 
+func TestLinksMayBeFunctions(t *testing.T) {
+	w := newWorld(t, msgraph.Options{FunctionLinks: true})
+	w.s.File(w.drive, w.root, "f", nil)
+	all, link := w.delta("/drives('" + w.drive + "')/items('" + w.root + "')/delta?$top=1&$select=id,name,deleted")
+	if names(all) != "root f" || strings.Contains(link, "?token") || strings.Contains(link, "&token") {
+		t.Errorf("%s, %s", names(all), link)
+	}
+	w.s.File(w.drive, w.root, "g", nil)
+	if got, _ := w.delta(link); names(got) != "root g" || got[1]["size"] != nil {
+		t.Errorf("then %v", got)
+	}
+	w.s.ExpireDeltas("resyncRequired")
+	if got, _ := w.delta(w.want(410, link).header.Get("Location")); names(got) != "root f g" {
+		t.Errorf("anew: %v", got)
+	}
+	if v := w.s.Violations(); len(v) != 0 {
+		t.Errorf("violations: %v", v)
+	}
+}
+
 func TestFolderDeltas(t *testing.T) {
 	w := newWorld(t)
 	in := w.s.Folder(w.drive, w.root, "in")

@@ -214,11 +214,15 @@ func (x *exchange) link(parameter, value string) string {
 			pairs = append(pairs, name+"="+url.QueryEscape(x.query.Get(name)))
 		}
 	}
-	pairs = append(pairs, parameter+"="+url.QueryEscape(value))
 	path := x.r.URL.EscapedPath()
 	if x.addr.op == Delta {
-		path = path[:strings.LastIndex(strings.TrimSuffix(path, "/"), "/")] + "/delta" // without a token
+		path = path[:strings.LastIndex(strings.TrimSuffix(path, "/"), "/")] // without a token
+		if x.s.opts.FunctionLinks && value != "" {
+			return x.base() + path + "/microsoft.graph.delta(token='" + value + "')?" + strings.Join(pairs, "&")
+		}
+		path += "/delta"
 	}
+	pairs = append(pairs, parameter+"="+url.QueryEscape(value))
 	return x.base() + path + "?" + strings.Join(pairs, "&")
 }
 

@@ -43,7 +43,9 @@ type Violation struct {
 // The rules whose violations are noted.
 const (
 	// BearerAtDownload: a pre-authenticated URL was asked with an Authorization
-	// header. The service's are on another host, which must not learn the token.
+	// header. The service's are on another host, which must not learn the token. A
+	// client that follows redirects by itself, and withholds the header from
+	// another host only, needs Options.DownloadBase.
 	BearerAtDownload = "bearer token sent to a download URL"
 	// LinkRewritten: a nextLink or deltaLink was not followed verbatim.
 	LinkRewritten = "nextLink or deltaLink not followed verbatim"

@@ -80,13 +80,21 @@ func (p *parser) next() string {
 	return first
 }
 
-// take drops a word if it is the next one.
+// take drops a word if it is the next one. From word('key'), as OData may write
+// it, the key stays.
 func (p *parser) take(word string) bool {
-	if len(p.rest) == 0 || !strings.EqualFold(p.rest[0], word) {
+	if len(p.rest) == 0 {
 		return false
 	}
-	p.rest = p.rest[1:]
-	return true
+	if strings.EqualFold(p.rest[0], word) {
+		p.rest = p.rest[1:]
+		return true
+	}
+	name, key, ok := strings.Cut(p.rest[0], "('")
+	if ok = ok && strings.EqualFold(name, word) && strings.HasSuffix(key, "')"); ok {
+		p.rest = append([]string{strings.TrimSuffix(key, "')")}, p.rest[1:]...)
+	}
+	return ok
 }
 
 func (p *parser) resource(a *address) {
@@ -164,10 +172,9 @@ func (p *parser) inDrive(a *address) {
 		a.op = GetDrive
 		return
 	}
+	items := p.take("items")
 	name := p.next()
-	if strings.EqualFold(name, "items") {
-		name = p.next()
-	} else if word := strings.TrimSuffix(name, ":"); !strings.EqualFold(word, "root") {
+	if !items && !strings.EqualFold(strings.TrimSuffix(name, ":"), "root") {
 		return
 	}
 	var colon bool
@@ -179,7 +186,7 @@ func (p *parser) inDrive(a *address) {
 
 // onItem reads what is asked of an item.
 func (p *parser) onItem(a *address) {
-	last := p.next()
+	last := strings.TrimPrefix(p.next(), "microsoft.graph.")
 	if len(p.rest) > 0 || a.item == "" {
 		return
 	}
@@ -188,12 +195,12 @@ func (p *parser) onItem(a *address) {
 		a.token = strings.Trim(strings.TrimPrefix(token, "token="), "'")
 		last = "delta"
 	}
-	switch strings.TrimPrefix(last, "microsoft.graph.") {
+	switch last {
 	case "":
 		a.op = GetItem
 	case "children":
 		a.op = ListChildren
-	case "delta", "delta()":
+	case "delta":
 		a.op = Delta
 	case "content":
 		a.op = GetContent

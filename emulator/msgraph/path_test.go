@@ -11,6 +11,7 @@ func TestAddresses(t *testing.T) {
 	w.s.Site(tenant, host, "")
 	sub := w.s.Site(tenant, host, "/teams/x/below")
 	docs := w.s.Folder(w.drive, w.root, "My docs")
+	quoted := w.s.File(w.drive, docs, "items('a')", nil)
 	file := w.s.File(w.drive, docs, "100% #1 & ü 日本.txt", []byte("x"))
 	library := w.s.Library(w.site, "Archive")
 	d, name := "/drives/"+w.drive, url.PathEscape("100% #1 & ü 日本.txt")
@@ -33,16 +34,18 @@ func TestAddresses(t *testing.T) {
 		"/sites/" + w.site + "/drives/" + library:             library,
 		"/sites/" + w.site + "/drive/root":                    w.root,
 		"/sites/" + host + ":/teams/x:/drive/root:/My%20docs": docs,
-		d:                                        w.drive,
-		d + "/root":                              w.root,
-		d + "/items/root":                        w.root,
-		d + "/items/" + docs:                     docs,
-		d + "/root:/My%20docs":                   docs,
-		d + "/root:/my%20DOCS:":                  docs,
-		d + "/root:/My%20docs/" + name:           file,
-		d + "/root:/My%20docs/" + name + ":":     file,
-		d + "/items/" + docs + ":/" + name:       file,
-		d + "/items/" + docs + ":/" + name + ":": file,
+		d: w.drive,
+		"/drives('" + w.drive + "')/items('" + docs + "')":          docs,
+		d + "/root:/My%20docs/items('a')":                           quoted,
+		d + "/root":                                                 w.root,
+		d + "/items/root":                                           w.root,
+		d + "/items/" + docs:                                        docs,
+		d + "/root:/My%20docs":                                      docs,
+		d + "/root:/my%20DOCS:":                                     docs,
+		d + "/root:/My%20docs/" + name:                              file,
+		d + "/root:/My%20docs/" + name + ":":                        file,
+		d + "/items/" + docs + ":/" + name:                          file,
+		d + "/items/" + docs + ":/" + name + ":":                    file,
 		d + "/items/root%3A%2FMy%20docs%2F" + name + "%3A":          file,
 		"/users/" + user + "/drive":                                 w.s.User(tenant, user),
 		"/drives/" + w.s.User(tenant, user) + "/items/root":         w.s.Root(w.s.User(tenant, user)),

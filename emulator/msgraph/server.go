@@ -34,6 +34,9 @@ type Options struct {
 	// DeleteFolderOnly reports the deletion of a folder without those of what was
 	// in it. Otherwise each comes as an item of its own, after its folder.
 	DeleteFolderOnly bool
+	// FunctionLinks writes the links of deltas as …/delta(token='…'), as the
+	// service does for some drives, instead of with a parameter token.
+	FunctionLinks bool
 	// UnitsPerMinute is the budget of resource units of each app in each tenant;
 	// zero is unlimited. At 80 % of it RateLimit headers appear, beyond it 429.
 	UnitsPerMinute int

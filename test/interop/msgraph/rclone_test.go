@@ -181,7 +181,9 @@ func copied(t *testing.T, r *rclone, w *world) {
 }
 
 func TestRcloneListsByDelta(t *testing.T) {
-	w := fill(msgraph.Start(t))
+	o := msgraph.Documented()
+	o.FunctionLinks = true
+	w := fill(msgraph.Start(t, o))
 	r := newRclone(t, w, append(app(), "delta = true")...)
 	agree(t, r.list("", "--fast-list"), w.Snapshot(w.drive, w.root))
 	if w.Count(msgraph.Delta) < 3 || w.Count(msgraph.ListChildren) > 0 {
