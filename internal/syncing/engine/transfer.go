@@ -136,6 +136,7 @@ func (t *tries) refresh(ctx context.Context) (again bool, _ error) {
 		return false, err
 	}
 	item.Path, item.Rel = t.w.item.Path, t.w.item.Rel
+	tried := t.w.item
 	t.w.item = item
 	if rule, ok := t.r.match(item); !ok {
 		t.w.settle(syncing.Filtered, rule)
@@ -146,6 +147,7 @@ func (t *tries) refresh(ctx context.Context) (again bool, _ error) {
 		return false, nil
 	}
 	if t.made++; t.made >= t.r.limits.Tries {
+		t.w.item = tried // the letter is of this version: the new one was not tried
 		t.w.attempts += t.made
 		t.w.fail(&errs.Error{Kind: errs.Stale, Origin: errs.Provider, Scope: errs.ScopeObject, Op: "sync.transfer", Msg: "the item kept changing, or could be seen but not read"})
 		return false, nil
