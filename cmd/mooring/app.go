@@ -27,6 +27,7 @@ import (
 	"mooring/internal/health"
 	"mooring/internal/id"
 	"mooring/internal/metrics"
+	"mooring/internal/oauth"
 	"mooring/internal/outbound"
 	"mooring/internal/provider"
 	"mooring/internal/provider/all"
@@ -53,6 +54,7 @@ type app struct {
 	access      *accessservice.Service
 	tokens      *tokens.Keeper
 	connections *connectionservice.Service
+	connect     *oauth.Service
 	worker      *worker.Worker
 	monitor     *health.Monitor
 	handler     http.Handler
@@ -130,7 +132,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 		Exclusive: true, // the data directory's lock says so
 	})
 	a.connections = connectionservice.New(connectionservice.Deps{
-		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer, Tokens: a.tokens,
+		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer, Tokens: a.tokens, OAuthClients: a.oauthClients(),
 		Opener: connectionservice.OpenerFunc(func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (connectionservice.Prober, error) {
 			return open(ctx, name, c, t)
 		}),
@@ -140,6 +142,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 		},
 		Isolated: a.guard.Isolated, RetainCredentials: a.settings.Retain,
 	})
+	a.connect = a.wireOAuth(sealer)
 	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Log: a.log, Now: time.Now}
 }
 
@@ -179,7 +182,7 @@ func (a *app) wireSyncs() error {
 	a.metrics.Watch(census(a.system), a.worker.Running, a.log)
 	syncs := &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt}
 	a.handler = api.New(api.Server{
-		Access: a.access, Connections: a.connections, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Log: a.log,
+		Access: a.access, Connections: a.connections, OAuth: a.connect, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Log: a.log,
 		Observer: a.metrics, Metrics: a.metrics.Handler(), Operator: func() id.Org { return a.first },
 		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
 	})
@@ -205,6 +208,7 @@ func (a *app) work(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { a.worker.Run(ctx) })
 	running.Go(func() { a.monitor.Run(ctx) })
+	running.Go(func() { a.sweepTokens(ctx) })
 	running.Wait()
 }
 

@@ -25,6 +25,7 @@ import (
 	bucketservice "mooring/internal/bucket/service"
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/id"
+	"mooring/internal/oauth"
 	"mooring/internal/store"
 	"mooring/internal/syncing"
 	"mooring/internal/syncing/engine"
@@ -42,7 +43,9 @@ type Server struct {
 	// repair bring again what is missing or damaged. It returns at once, with a
 	// name for the job; nil: verifications are answered 503.
 	Verify func(ctx context.Context, org id.Org, s id.Sync, repair bool) (job string, err error)
-	Store  store.Store // for reads: runs, dead letters, audit, objects
+	// OAuth makes connections by a user's consent; nil: none are made so.
+	OAuth *oauth.Service
+	Store store.Store // for reads: runs, dead letters, audit, objects
 	// Trails verify audit trails; nil: that is answered 503.
 	Trails  *auditservice.Trails
 	Log     *slog.Logger
@@ -106,7 +109,7 @@ func serve(deps Server, table []route) http.Handler {
 // routes is the whole table, in the order of the documentation.
 func routes() (all []route) {
 	for _, part := range [][]route{
-		connectionRoutes(), bucketRoutes(), objectRoutes(), syncRoutes(), runRoutes(), letterRoutes(),
+		connectionRoutes(), oauthRoutes(), bucketRoutes(), objectRoutes(), syncRoutes(), runRoutes(), letterRoutes(),
 		analyticsRoutes(), auditRoutes(), keyRoutes(), userRoutes(), namespaceRoutes(), taskRoutes(), healthRoutes(), metricsRoutes(), documentRoutes(),
 	} {
 		all = append(all, part...)

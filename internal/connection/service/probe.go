@@ -164,5 +164,3 @@ func ResultOf(err error) (TestResult, bool) {
 	}
 	return TestResult{}, false
 }
-
-func stamp(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
