@@ -31,10 +31,10 @@ func (s *source) Browse(ctx context.Context, path, page string, limit int) (driv
 	case 2:
 		what, in = "OBJECTS", "SCHEMA "+quote(names[0])+"."+quote(names[1])
 	default:
-		_, err := s.describe(ctx, op, table{names[0], names[1], names[2]})
+		_, err := s.describe(ctx, op, asking, table{names[0], names[1], names[2]})
 		return driver.Listing{}, err
 	}
-	rows, err := s.all(ctx, op, false, show(what, in, limit+1, page), limit+1, "name")
+	rows, err := s.all(ctx, op, asking, show(what, in, limit+1, page), limit+1, "name")
 	if err != nil {
 		return driver.Listing{}, err
 	}

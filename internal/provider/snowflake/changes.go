@@ -54,7 +54,7 @@ func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cur
 		}
 		return p, nil
 	}
-	res, err := s.query(ctx, op, true, sh.rows(w))
+	res, err := s.query(ctx, op, reading, sh.rows(w))
 	if err != nil {
 		return driver.Page{}, s.again(sh, err)
 	}

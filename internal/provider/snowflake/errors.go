@@ -53,11 +53,11 @@ var classes = map[int]class{
 	394306: {errs.Unauthenticated, errs.ScopeConnection, msgJWT},
 	394307: {errs.Unauthenticated, errs.ScopeConnection, "the key pair was made out for another account: check account"},
 
-	390186: {errs.PermissionDenied, errs.ScopeConnection, msgRole},
-	390189: {errs.PermissionDenied, errs.ScopeConnection, msgRole},
-	390201: {errs.PermissionDenied, errs.ScopeConnection, "the warehouse does not exist, or the role lacks USAGE on it"},
-	390420: {errs.PermissionDenied, errs.ScopeConnection, msgPolicy},
-	390422: {errs.PermissionDenied, errs.ScopeConnection, msgPolicy},
+	390186:       {errs.PermissionDenied, errs.ScopeConnection, msgRole},
+	390189:       {errs.PermissionDenied, errs.ScopeConnection, msgRole},
+	codeBadLogin: {errs.PermissionDenied, errs.ScopeConnection, "the warehouse does not exist, or the role lacks USAGE on it"},
+	390420:       {errs.PermissionDenied, errs.ScopeConnection, msgPolicy},
+	390422:       {errs.PermissionDenied, errs.ScopeConnection, msgPolicy},
 
 	codeSessionGone: {errs.Unavailable, errs.ScopeConnection, msgEnded},
 	390111:          {errs.Unavailable, errs.ScopeConnection, msgEnded},
@@ -83,6 +83,10 @@ var classes = map[int]class{
 const (
 	codeSessionGone = 390104 // and its like: a session must be made anew
 	codeNoWarehouse = 606
+	codeMissing     = 2003
+	codeNoObject    = 2043
+	codeDenied      = 3001
+	codeBadLogin    = 390201
 )
 
 func sessionGone(code int) bool {

@@ -31,7 +31,7 @@ const defaultOverlap = 15 * time.Minute
 // token asks for the table's change token; "" when it has none, as some kinds of
 // tables and views do: then every pass reads.
 func (s *source) token(ctx context.Context, t table) (string, error) {
-	rows, err := s.all(ctx, "snowflake.changes", false, changed(t), 1)
+	rows, err := s.all(ctx, "snowflake.changes", asking, changed(t), 1)
 	switch {
 	case err != nil && (errs.Is(err, errs.Invalid) || codeOf(err) == codeNoWarehouse):
 		return "", nil
@@ -53,7 +53,7 @@ func (s *source) begin(ctx context.Context, sh *shape, c *cursor) (bool, error) 
 	if c.Phase == phaseRest && token != "" && token == c.Token {
 		return false, nil
 	}
-	rows, err := s.all(ctx, "snowflake.changes", true, sh.summary(), 1)
+	rows, err := s.all(ctx, "snowflake.changes", reading, sh.summary(), 1)
 	if err != nil {
 		return false, err
 	}

@@ -79,7 +79,7 @@ func (s *source) find(ctx context.Context, op string, t table, key string) (driv
 	if err != nil {
 		return driver.Item{}, nil, err
 	}
-	res, err := s.query(ctx, op, true, sh.rows(window{equal: &key}))
+	res, err := s.query(ctx, op, reading, sh.rows(window{equal: &key}))
 	if err != nil {
 		return driver.Item{}, nil, s.again(sh, err)
 	}

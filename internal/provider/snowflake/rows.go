@@ -98,7 +98,7 @@ func (c column) write(b *bytes.Buffer, text string) {
 		b.WriteByte('"')
 		return
 	case "VARIANT", "OBJECT", "ARRAY", "MAP", "GEOGRAPHY", "GEOMETRY":
-		if json.Compact(b, []byte(text)) == nil {
+		if json.Compact(b, []byte(text)) == nil { // else nothing was written
 			return
 		}
 	}
@@ -172,6 +172,11 @@ func (c column) mapped(text string) any {
 		return isTrue(text)
 	case "BINARY":
 		return base64.StdEncoding.EncodeToString([]byte(text))
+	case "VARIANT", "OBJECT", "ARRAY", "MAP", "GEOGRAPHY", "GEOMETRY":
+		var b bytes.Buffer
+		if json.Compact(&b, []byte(text)) == nil {
+			return b.String()
+		}
 	case "NUMBER":
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return n

@@ -56,11 +56,13 @@ func (silent) Replace(*gosnowflake.SFLogger) {}
 func (l login) config(warehouse bool) gosnowflake.Config {
 	c := gosnowflake.Config{
 		Account: l.account, User: l.user, Role: l.role, Host: l.host, Port: l.port, Protocol: l.protocol,
-		Transporter: l.transport, DisableTelemetry: true, DisableOCSPChecks: true, Application: "Mooring",
-		LoginTimeout: time.Minute, ClientTimeout: l.timeout + time.Minute, MaxRetryCount: 1,
-		ClientRequestMfaToken: gosnowflake.ConfigBoolFalse, ClientStoreTemporaryCredential: gosnowflake.ConfigBoolFalse,
+		Transporter: l.transport, DisableOCSPChecks: true, Application: "Mooring", MaxRetryCount: 1,
 		DisableQueryContextCache: true, Params: map[string]*string{},
 	}
+	//nolint:staticcheck // deprecated, and without a successor so far
+	c.DisableTelemetry, c.LoginTimeout, c.ClientTimeout = true, time.Minute, l.timeout+time.Minute
+	//nolint:staticcheck // likewise; nothing is kept in files
+	c.ClientRequestMfaToken, c.ClientStoreTemporaryCredential = gosnowflake.ConfigBoolFalse, gosnowflake.ConfigBoolFalse
 	if warehouse {
 		c.Warehouse = l.warehouse
 	}
@@ -81,13 +83,22 @@ func (l login) config(warehouse bool) gosnowflake.Config {
 	return c
 }
 
-// sessions are the logins of a source: those without a warehouse, in which no
-// statement can resume one, and those with it.
+// sessions are the logins of a source.
 type sessions struct {
 	login login
 	mu    sync.Mutex
-	dbs   [2]*sql.DB
+	dbs   [kinds]*sql.DB
 }
+
+// kind is what a session is for.
+type kind int
+
+const (
+	asking   kind = iota // without a warehouse: no statement can resume one
+	checking             // likewise, until a check has tried the warehouse
+	reading              // with it
+	kinds
+)
 
 // A session's tokens last four hours. One that nobody uses is given up.
 const (
@@ -96,22 +107,18 @@ const (
 )
 
 // get returns the pool of a kind.
-func (s *sessions) get(warehouse bool) *sql.DB {
-	i := 0
-	if warehouse {
-		i = 1
-	}
+func (s *sessions) get(k kind) *sql.DB {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dbs[i] == nil {
+	if s.dbs[k] == nil {
 		silence()
-		db := sql.OpenDB(gosnowflake.NewConnector(gosnowflake.SnowflakeDriver{}, s.login.config(warehouse)))
+		db := sql.OpenDB(gosnowflake.NewConnector(gosnowflake.SnowflakeDriver{}, s.login.config(k == reading)))
 		db.SetConnMaxLifetime(sessionLife)
 		db.SetConnMaxIdleTime(sessionIdle)
 		db.SetMaxIdleConns(4)
-		s.dbs[i] = db
+		s.dbs[k] = db
 	}
-	return s.dbs[i]
+	return s.dbs[k]
 }
 
 // drop forgets a pool whose session has ended: the driver would go on with it.
@@ -126,10 +133,11 @@ func (s *sessions) drop(db *sql.DB) {
 	go func() { _ = db.Close() }() // waits for statements that are under way
 }
 
-func (s *sessions) close() error {
+// end logs out.
+func (s *sessions) end() error {
 	s.mu.Lock()
 	dbs := s.dbs
-	s.dbs = [2]*sql.DB{}
+	s.dbs = [kinds]*sql.DB{}
 	s.mu.Unlock()
 	for _, db := range dbs {
 		if db != nil {
@@ -164,12 +172,12 @@ func (r *result) fail() error {
 
 // query runs a statement. ctx bounds the statement's start; the result lives on
 // until it is closed. A session that has ended is made anew once.
-func (s *sessions) query(ctx context.Context, op string, warehouse bool, st statement) (*result, error) {
-	db := s.get(warehouse)
+func (s *sessions) query(ctx context.Context, op string, k kind, st statement) (*result, error) {
+	db := s.get(k)
 	r, err := s.once(ctx, op, db, st)
 	if err != nil && sessionGone(codeOf(err)) && ctx.Err() == nil {
 		s.drop(db)
-		return s.once(ctx, op, s.get(warehouse), st)
+		return s.once(ctx, op, s.get(k), st)
 	}
 	return r, err
 }
@@ -188,7 +196,7 @@ func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		rows, err := db.QueryContext(life, st.text, st.binds...) //nolint:sqlclosecheck // by the result
+		rows, err := db.QueryContext(life, st.text, st.binds...) //nolint:rowserrcheck // by the result
 		done <- outcome{rows, err}
 	}()
 	limit := time.NewTimer(s.login.timeout + 30*time.Second) // after the server's own
@@ -221,8 +229,8 @@ func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement
 
 // all runs a statement and reads its rows, at most so many: of each the columns
 // that are named, or all.
-func (s *sessions) all(ctx context.Context, op string, warehouse bool, st statement, most int, names ...string) ([][]sql.NullString, error) {
-	r, err := s.query(ctx, op, warehouse, st)
+func (s *sessions) all(ctx context.Context, op string, k kind, st statement, most int, names ...string) ([][]sql.NullString, error) {
+	r, err := s.query(ctx, op, k, st)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ import (
 // source is an open connection.
 type source struct {
 	sessions
+	warehouse        string
 	database, schema string // where a path names none
 	keyNames         []string
 	markName         string
@@ -69,7 +70,10 @@ func Open(_ context.Context, c config.Config, o driver.Options) (driver.Source, 
 	}
 	l.transport = wire{next: o.Transport.Client(false).Transport, now: s.now}
 	s.login = l
-	for field, into := range map[string]*string{"database": &s.database, "schema": &s.schema} {
+	if c.Text("warehouse") == "" {
+		return nil, invalid("warehouse is missing")
+	}
+	for field, into := range map[string]*string{"database": &s.database, "schema": &s.schema, "warehouse": &s.warehouse} {
 		name, ok := configured(c.Text(field))
 		if !ok {
 			return nil, invalid(field + " is not a name: one with other characters than letters, digits, _ and $ stands in double quotes")
@@ -150,7 +154,7 @@ func (l *login) redirect(endpoint string) error {
 // Close implements driver.Source. What is being read is given up.
 func (s *source) Close() error {
 	s.scans.close()
-	return s.sessions.close()
+	return s.end()
 }
 
 // shapes remembers what tables look like, for a short while.
@@ -177,7 +181,7 @@ func (s *source) shape(ctx context.Context, op string, t table) (*shape, error) 
 	if age := s.now().Sub(r.at); ok && age >= 0 && age < shapeLife {
 		return r.shape, nil
 	}
-	sh, err := s.describe(ctx, op, t)
+	sh, err := s.describe(ctx, op, asking, t)
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +204,8 @@ func (s *source) forget(t table) {
 // maxColumns is more than a table can have.
 const maxColumns = 5000
 
-func (s *source) describe(ctx context.Context, op string, t table) (*shape, error) {
-	rows, err := s.all(ctx, op, false, describe(t), maxColumns, "name", "type")
+func (s *source) describe(ctx context.Context, op string, k kind, t table) (*shape, error) {
+	rows, err := s.all(ctx, op, k, describe(t), maxColumns, "name", "type")
 	if err != nil {
 		return nil, err
 	}

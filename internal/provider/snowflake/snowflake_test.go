@@ -1,9 +1,11 @@
 package snowflake_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -68,6 +70,15 @@ func open(t testing.TB, srv *emulator.Server, c config.Config) driver.Source {
 	must(t, err)
 	t.Cleanup(func() { _ = src.Close() })
 	return src
+}
+
+func openWith(t testing.TB, c config.Config, o driver.Options) (driver.Source, error) {
+	t.Helper()
+	src, err := snowflake.Open(t.Context(), c, o)
+	if err == nil {
+		t.Cleanup(func() { _ = src.Close() })
+	}
+	return src, err
 }
 
 // follow reads the pages from a cursor on to their end.
@@ -161,4 +172,35 @@ func read(t testing.TB, src driver.Source, it driver.Item) string {
 	b, err := io.ReadAll(r)
 	must(t, err)
 	return string(b)
+}
+
+func contextWithCancel(t testing.TB) (context.Context, context.CancelFunc) {
+	return context.WithCancel(t.Context())
+}
+
+// waitFor asks until it is so, or the test would take too long.
+func waitFor(t testing.TB, is func() bool) bool {
+	t.Helper()
+	for range 500 {
+		if is() {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// only is a transport that reaches one host.
+type only struct {
+	t    testing.TB
+	host string
+}
+
+func (o only) Client(bool) *http.Client { return &http.Client{Transport: o} }
+func (o only) Operator() *http.Client   { return o.Client(false) }
+func (o only) RoundTrip(q *http.Request) (*http.Response, error) {
+	if q.URL.Host != o.host {
+		o.t.Errorf("a request to %s", q.URL.Host)
+	}
+	return http.DefaultTransport.RoundTrip(q)
 }

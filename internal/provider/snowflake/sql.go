@@ -155,6 +155,10 @@ func changed(t table) statement {
 	return statement{"SELECT SYSTEM$LAST_CHANGE_COMMIT_TIME(?)", []any{t.sql()}}
 }
 
+// use makes a warehouse that of the session, if the role may; that alone does not
+// resume it.
+func use(warehouse string) statement { return statement{text: "USE WAREHOUSE " + quote(warehouse)} }
+
 // show lists objects by name, with its rows after a name.
 func show(what, in string, limit int, after string) statement {
 	text := "SHOW " + what

@@ -39,7 +39,7 @@ func (w wire) RoundTrip(q *http.Request) (*http.Response, error) {
 		context.AfterFunc(n.halted, stop)
 	}
 	q = q.WithContext(ctx)
-	r, err := w.next.RoundTrip(q) //nolint:bodyclose // handed on or closed below
+	r, err := w.next.RoundTrip(q)
 	if err != nil {
 		stop()
 		if given.Err() != nil {
@@ -116,7 +116,7 @@ type body struct {
 
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && b.ctx.Err() == nil { //nolint:errorlint // a reader's contract is the bare value
+	if err != nil && err != io.EOF && b.ctx.Err() == nil {
 		e := failed(err)
 		if e.Kind == errs.Internal {
 			e = &errs.Error{Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopeConnection, Msg: "the transfer from Snowflake broke", Err: err}
