@@ -25,11 +25,13 @@ type query struct {
 	sql       string
 	ses       *session
 	cancel    context.CancelFunc
-	pending   int // answers "in progress" to come
-	rows      *rows
-	failure   *failure
+	key       string // that the chunks are asked for with
+	rows      *rows  // set before the first answer
 	params    []map[string]any
-	key       string // in the URLs of chunks
+
+	// Guarded by the server's lock.
+	pending int // answers "in progress" to come
+	failure *failure
 }
 
 // keptResults is how many results with chunks a session has at a time; URLs of
@@ -63,12 +65,32 @@ func (x *exchange) query() {
 		case <-ctx.Done():
 		case <-x.s.closed:
 		}
-		q.failure = fail("000604")
-	} else if q.failure = x.s.execute(q, b, x.takes); q.failure == nil && q.pending > 0 {
-		x.progress(q, "333334")
+		f = fail("000604")
+	} else {
+		f = x.s.execute(q, b, x.takes)
+	}
+	if x.s.settle(q, f) {
+		x.answer(q)
 		return
 	}
-	x.answer(q)
+	x.progress(q, "333334")
+}
+
+// settle notes how a query went, and says whether the client may know.
+func (s *Server) settle(q *query, f *failure) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if q.failure == nil {
+		q.failure = f
+	}
+	return q.failure != nil || q.pending <= 0
+}
+
+// failed is the failure of a query, if any.
+func (s *Server) failed(q *query) *failure {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return q.failure
 }
 
 // progress says that a query still runs, and where its result will be.
@@ -180,16 +202,16 @@ func asFailure(err error) *failure {
 
 // answer sends the result of a query: its first rows, and where the others are.
 func (x *exchange) answer(q *query) {
-	if q.failure != nil {
-		x.failed(q.failure, map[string]any{
-			"internalError": false, "errorCode": q.failure.code, "sqlState": q.failure.state, "queryId": q.id, "line": -1, "pos": -1, "type": "COMPILATION",
+	if f := x.s.failed(q); f != nil {
+		x.failed(f, map[string]any{
+			"internalError": false, "errorCode": f.code, "sqlState": f.state, "queryId": q.id, "line": -1, "pos": -1, "type": "COMPILATION",
 		})
 		return
 	}
 	total, size := q.rows.len(), x.s.opts.ChunkRows
 	first, err := q.rows.text(0, min(total, size))
 	if err != nil {
-		q.failure = asFailure(err)
+		x.s.settle(q, asFailure(err))
 		x.answer(q)
 		return
 	}
@@ -229,11 +251,11 @@ func (x *exchange) chunks(q *query, size int) []map[string]any {
 func (x *exchange) chunk() {
 	q := x.s.findQuery(pathID(x.r.URL.Path))
 	from, err := strconv.Atoi(x.r.URL.Path[strings.LastIndexByte(x.r.URL.Path, '/')+1:])
-	if q == nil || q.rows == nil || x.r.Header.Get("X-Chunk-Key") != q.key || x.r.Header.Get("Authorization") != "" {
+	if q == nil || x.r.Header.Get("X-Chunk-Key") != q.key || x.r.Header.Get("Authorization") != "" {
 		x.raw(http.StatusForbidden, "application/xml", nil)
 		return
 	}
-	if err != nil || from < 0 || from >= q.rows.len() {
+	if q.rows == nil || err != nil || from < 0 || from >= q.rows.len() {
 		x.raw(http.StatusNotFound, "application/xml", nil)
 		return
 	}
@@ -288,8 +310,8 @@ func (x *exchange) abort() {
 	defer x.s.mu.Unlock()
 	for _, q := range ses.results {
 		if q.requestID == b.RequestID {
-			q.cancel()
 			q.failure = fail("000604")
+			q.cancel()
 			x.succeed(nil)
 			return
 		}

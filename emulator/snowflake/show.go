@@ -176,27 +176,29 @@ func (st showStatement) selects(name string) bool {
 		strings.HasPrefix(name, st.startsWith) && (st.from == "" || name > st.from)
 }
 
-// like matches a pattern in which % stands for any text and _ for a character.
-func like(pattern, s string) bool {
-	if pattern == "" {
-		return s == ""
-	}
-	switch {
-	case pattern[0] == '%':
-		for i := 0; i <= len(s); i++ {
-			if like(pattern[1:], s[i:]) {
-				return true
-			}
+// like matches a pattern in which % stands for any text and _ for a character;
+// a backslash takes their meaning away. It goes back to the last % only, so its
+// time is the product of the lengths at most.
+func like(pattern, text string) bool {
+	p, t := []rune(pattern), []rune(text)
+	i, j, star, mark := 0, 0, -1, 0
+	for j < len(t) {
+		switch {
+		case i < len(p) && p[i] == '%':
+			i++
+			star, mark = i, j
+		case i+1 < len(p) && p[i] == '\\' && p[i+1] == t[j]:
+			i, j = i+2, j+1
+		case i < len(p) && p[i] != '\\' && (p[i] == '_' || p[i] == t[j]):
+			i, j = i+1, j+1
+		case star >= 0:
+			mark++
+			i, j = star, mark
+		default:
+			return false
 		}
-		return false
-	case s == "":
-		return false
-	case pattern[0] == '\\' && len(pattern) > 1:
-		return pattern[1] == s[0] && like(pattern[2:], s[1:])
-	case pattern[0] == '_' || pattern[0] == s[0]:
-		return like(pattern[1:], s[1:])
 	}
-	return false
+	return strings.Trim(string(p[i:]), "%") == ""
 }
 
 // showColumns are the columns of Snowflake's lists that a client may count on,
