@@ -8,6 +8,7 @@ SDKPYTHON ?= $(CURDIR)/.cache/python/sdk/bin/python
 RCLONE  ?= $(CURDIR)/$(TOOLS)/rclone
 GDRIVEPYTHON ?= $(CURDIR)/.cache/python/gdrive/bin/python
 GRAPHPYTHON ?= $(CURDIR)/.cache/python/msgraph/bin/python
+FAKESNOWPYTHON ?= $(CURDIR)/.cache/python/snowflake/bin/python
 
 .PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser clean
 .DEFAULT_GOAL := build
@@ -35,10 +36,12 @@ lint:
 interop: export MOORING_TEST_RCLONE = $(RCLONE)
 interop: export MOORING_TEST_GDRIVE_PYTHON = $(GDRIVEPYTHON)
 interop: export MOORING_TEST_GRAPH_PYTHON = $(GRAPHPYTHON)
+interop: export MOORING_TEST_FAKESNOW_PYTHON = $(FAKESNOWPYTHON)
 interop:
 	tools/install rclone
 	tools/python test/interop/gdrive
 	tools/python test/interop/msgraph
+	tools/python test/interop/snowflake
 	tools/install versitygw
 	tools/python test/interop/sdk
 	MOORING_TEST_VERSITYGW=$(VERSITYGW) MOORING_TEST_PYTHON=$(SDKPYTHON) go test -count=1 -tags interop ./test/interop/...
