@@ -27,6 +27,7 @@ type (
 	APIKey     string // key_ + 15
 	Event      string // evt_ + 15
 	Audit      string // aud_ + 15
+	Webhook    string // whk_ + 15
 	Worker     string // a process: wrk_ + 15
 )
 
@@ -74,6 +75,9 @@ func NewEvent() Event { return Event("evt_" + random(15)) }
 
 // NewAudit makes an audit entry's id.
 func NewAudit() Audit { return Audit("aud_" + random(15)) }
+
+// NewWebhook makes a webhook's id.
+func NewWebhook() Webhook { return Webhook("whk_" + random(15)) }
 
 // NewWorker makes the id of a process.
 func NewWorker() Worker { return Worker("wrk_" + random(15)) }

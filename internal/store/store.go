@@ -35,6 +35,7 @@ import (
 	"mooring/internal/id"
 	"mooring/internal/key"
 	"mooring/internal/syncing"
+	"mooring/internal/webhook"
 )
 
 // Store gives the roles.
@@ -58,6 +59,8 @@ type Store interface {
 	DeadLetters() DeadLetters
 	Audit() Audit
 	Events() Events
+	Webhooks() Webhooks
+	Deliveries() Deliveries
 	Leases() Leases
 	KeyVault() csfle.KeyVault
 	// Ping reports whether the store can be read and written.
@@ -298,4 +301,27 @@ type Audit interface {
 type Events interface {
 	Append(ctx context.Context, org id.Org, events []event.Event) error // idempotent by id
 	List(ctx context.Context, org id.Org, afterSequence int64, limit int) ([]event.Event, error)
+	// Last returns the highest sequence that was given, also to an event that
+	// is gone; 0 for none.
+	Last(ctx context.Context, org id.Org) (int64, error)
+	// Drop removes the events up to a sequence.
+	Drop(ctx context.Context, org id.Org, upTo int64) error
+}
+
+// Webhooks of an organization, newest first.
+type Webhooks interface {
+	Records[webhook.Webhook, id.Webhook]
+	List(ctx context.Context, org id.Org, p Page) (List[webhook.Webhook], error)
+	// Remove takes a webhook's row and its deliveries; a missing one is no error.
+	Remove(ctx context.Context, org id.Org, w id.Webhook) error
+}
+
+// Deliveries that did not succeed yet.
+type Deliveries interface {
+	Records[webhook.Delivery, string]
+	// List is newest first; state "" is all.
+	List(ctx context.Context, org id.Org, w id.Webhook, state string, p Page) (List[webhook.Delivery], error)
+	// Due returns up to limit whose time has come, longest due first.
+	Due(ctx context.Context, org id.Org, w id.Webhook, now time.Time, limit int) ([]webhook.Delivery, error)
+	Remove(ctx context.Context, org id.Org, id string) error // a missing one is no error
 }

@@ -19,12 +19,15 @@ type roles struct {
 	runs          runs
 	tokens        tokens
 	consents      consents
+	webhooks      webhooks
+	deliveries    deliveries
 }
 
 func newRoles(s *Store) roles {
 	return roles{
 		newOrganizations(s), newUsers(s), newNamespaces(s), newAPIKeys(s), newConnections(s), newBuckets(s),
 		newSyncs(s), newPasses(s), newShards(s), newRuns(s), newTokens(s), newConsents(s),
+		newWebhooks(s), newDeliveries(s),
 	}
 }
 
@@ -50,6 +53,12 @@ func (s *Store) Tokens() store.Tokens { return s.tokens }
 
 // Consents implements store.Store.
 func (s *Store) Consents() store.Consents { return s.consents }
+
+// Webhooks implements store.Store.
+func (s *Store) Webhooks() store.Webhooks { return s.webhooks }
+
+// Deliveries implements store.Store.
+func (s *Store) Deliveries() store.Deliveries { return s.deliveries }
 
 // Buckets implements store.Store.
 func (s *Store) Buckets() store.Buckets { return s.buckets }

@@ -82,6 +82,20 @@ func (e events) List(ctx context.Context, org id.Org, after int64, limit int) ([
 	return documents[event.Event](ctx, e.s, op, "SELECT doc FROM events WHERE org = ? AND sequence > ? ORDER BY sequence LIMIT ?", string(org), after, limit)
 }
 
+// Last implements store.Events.
+func (e events) Last(ctx context.Context, org id.Org) (n int64, err error) {
+	_, err = e.s.row(ctx, "store.events.last", "SELECT last FROM sequences WHERE org = ? AND name = 'events'", []any{string(org)}, &n)
+	return n, err
+}
+
+// Drop implements store.Events.
+func (e events) Drop(ctx context.Context, org id.Org, upTo int64) error {
+	return e.s.w.write(ctx, "store.events.drop", bulk, func(t *tx) error {
+		_, err := t.exec("DELETE FROM events WHERE org = ? AND sequence <= ?", string(org), upTo)
+		return err
+	})
+}
+
 // documents decodes the first column of a query's rows.
 func documents[T any](ctx context.Context, s *Store, op, query string, args ...any) ([]T, error) {
 	var out []T

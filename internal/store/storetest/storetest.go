@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"Pages":       pageTests(),
 		"DeadLetters": deadLetterTests(),
 		"Trail":       trailTests(),
+		"Webhooks":    webhookTests(),
 		"Leases":      leaseTests(),
 		"System":      systemTests(),
 		"Whole":       wholeTests(),

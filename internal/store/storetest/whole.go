@@ -19,6 +19,7 @@ import (
 	"mooring/internal/key"
 	"mooring/internal/store"
 	"mooring/internal/syncing"
+	"mooring/internal/webhook"
 )
 
 func wholeTests() []subtest {
@@ -81,12 +82,14 @@ func populate(t *testing.T, h Harness) tenant {
 	must(t, s.DeadLetters().Put(ctx, org, []syncing.DeadLetter{letter}))
 	node := syncing.TreeChange{Node: syncing.Node{ID: "node", Parent: "parent", Name: "name"}}
 	must(t, s.Tree().Apply(ctx, org, d.ID, []syncing.TreeChange{node}))
+	hook := ok(s.Webhooks().Insert(ctx, org, newWebhook(org, 1)))(t)
+	delivery := ok(s.Deliveries().Insert(ctx, org, newDelivery(org, hook.ID, 1)))(t)
 	entry, ev := newEntry(1), newEvent(1)
 	must(t, s.Audit().Append(ctx, org, []audit.Entry{entry}))
 	must(t, s.Events().Append(ctx, org, []event.Event{ev}))
 	out := tenant{org, map[reflect.Type]any{}}
 	for _, v := range []any{
-		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, o, u, ns, k, c, tok, consent, b, d, p, sh, r, rec, key.Key(""), store.Page{},
+		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, hook.ID, hook, delivery, o, u, ns, k, c, tok, consent, b, d, p, sh, r, rec, key.Key(""), store.Page{},
 		[]id.Object{obj.ID}, []bucket.Object{obj}, []string{obj.SHA256, letter.ID, rec.ID, "node"}, []syncing.Absence{absence}, []syncing.DeadLetter{letter},
 		[]syncing.TreeChange{{Node: syncing.Node{ID: "node"}, Gone: true}}, []audit.Entry{newEntry(2)}, []event.Event{newEvent(2)},
 		[]bucket.Claim{{Source: bucket.FileSource(obj.ID), Candidates: candidates("stranger")}}, []key.Key{bucket.FileSource(obj.ID)},
@@ -114,6 +117,8 @@ func (n tenant) text(method string) string {
 		return n.values[reflect.TypeFor[syncing.Shard]()].(syncing.Shard).ID
 	case "Consents.Get", "Consents.Update":
 		return n.values[reflect.TypeFor[connection.Consent]()].(connection.Consent).ID
+	case "Deliveries.Get", "Deliveries.Update", "Deliveries.Remove":
+		return n.values[reflect.TypeFor[webhook.Delivery]()].(webhook.Delivery).ID
 	case "DeadLetters.Get":
 		return n.values[reflect.TypeFor[[]syncing.DeadLetter]()].([]syncing.DeadLetter)[0].ID
 	}
@@ -274,6 +279,8 @@ func dump(t *testing.T, h Harness, n tenant) map[string]any {
 		"letters":      ok(s.DeadLetters().List(ctx, org, d, syncing.DeadLetterFilter{}, whole))(t),
 		"tree":         ok(s.Tree().Children(ctx, org, d, "parent", "", 99))(t),
 		"audit":        ok(s.Audit().List(ctx, org, audit.Filter{}, 0, 99))(t),
+		"webhooks":     ok(s.Webhooks().List(ctx, org, whole))(t),
+		"deliveries":   ok(s.Deliveries().List(ctx, org, value[id.Webhook](n), "", whole))(t),
 		"events":       ok(s.Events().List(ctx, org, 0, 99))(t),
 	}
 }

@@ -30,6 +30,10 @@ type System interface {
 	// Relay moves what waits in outboxes on; a store that does so within its updates returns 0.
 	Relay(ctx context.Context, limit int) (moved int, err error)
 
+	// DueWebhooks returns active webhooks whose time has come and that have
+	// events or deliveries to be sent.
+	DueWebhooks(ctx context.Context, now time.Time, limit int) ([]WebhookRef, error)
+
 	// Census counts what the store holds, for metrics. It reads an index over all
 	// connections: ask for it every half minute, not more often.
 	Census(ctx context.Context, now time.Time) (Census, error)
@@ -69,6 +73,12 @@ type SyncRef struct {
 type BucketRef struct {
 	Org    id.Org
 	Bucket id.Bucket
+}
+
+// WebhookRef names a webhook.
+type WebhookRef struct {
+	Org     id.Org
+	Webhook id.Webhook
 }
 
 // ConnectionRef names a connection.
