@@ -9,9 +9,8 @@ import (
 
 // position is what a delta token stands for. Clients must not look into it.
 type position struct {
-	Drive string
-	Item  string
-	After int64 // changes up to this one are known
+	Item  string // the folder; its id is that of no other drive's
+	After int64  // changes up to this one are known
 	// Since is where an enumeration started: what was deleted before is not
 	// mentioned. It is zero when changes are followed.
 	Since      int64  `json:",omitempty"`
@@ -67,7 +66,7 @@ func (x *exchange) delta(d *drive, top *item) (answer, *Error) {
 
 // position reads the token of a request.
 func (x *exchange) position(d *drive, top *item) (position, *Error) {
-	fresh := position{Drive: d.id, Item: top.id, Since: d.changes.last, Generation: x.s.generation, Options: x.options()}
+	fresh := position{Item: top.id, Since: d.changes.last, Generation: x.s.generation, Options: x.options()}
 	token := x.query.Get("token")
 	if token == "" {
 		token = x.addr.token
@@ -85,7 +84,7 @@ func (x *exchange) position(d *drive, top *item) (position, *Error) {
 	}
 	var p position
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || json.Unmarshal(raw, &p) != nil || p.Drive != d.id || p.Item != top.id {
+	if err != nil || json.Unmarshal(raw, &p) != nil || p.Item != top.id {
 		return p, &Error{Code: "invalidRequest", Message: "The provided token is malformed or belongs to another resource."}
 	}
 	if p.Generation != x.s.generation {
@@ -127,7 +126,6 @@ func (x *exchange) changes(at position, top *item, n int) ([]object, position, b
 		at.After = c.seq
 		taken++
 	}
-	at.After = d.changes.last
 	return p.values(), at, false
 }
 

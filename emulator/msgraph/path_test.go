@@ -129,7 +129,10 @@ func TestItems(t *testing.T) {
 	if renamed.str("eTag") == f.str("eTag") || renamed.str("cTag") != f.str("cTag") {
 		t.Errorf("after the renaming: %s, %s", renamed.str("eTag"), renamed.str("cTag"))
 	}
-	w.s.Write(w.drive, file, []byte("Roger"))
+	w.s.Write(w.drive, file, []byte("Roger!"))
+	if size := get(docs).body["size"]; size != 6.0 {
+		t.Errorf("the folder has %v bytes", size)
+	}
 	if written := get(file); written.str("cTag") == f.str("cTag") || dig(written.body, "file", "hashes", "quickXorHash") == dig(f.body, "file", "hashes", "quickXorHash") {
 		t.Errorf("after the writing: %s", written.text)
 	}

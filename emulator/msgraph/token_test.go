@@ -170,6 +170,13 @@ func TestRefreshTokensEnd(t *testing.T) {
 	if r := w.refresh(token); r.status != 200 {
 		t.Errorf("in use: %s", r.text)
 	}
+	w.s.App(tenant, "another", secret)
+	if r := w.post(tenant, "grant_type", "refresh_token", "client_id", "another", "client_secret", secret, "refresh_token", token); r.status != 400 {
+		t.Errorf("with another app: %s", r.text)
+	}
+	if r := w.refresh("made up"); r.status != 400 || dig(r.body, "error_codes").([]any)[0] != 9002313.0 {
+		t.Errorf("made up: %s", r.text)
+	}
 	other := w.s.Consent(tenant, app, "eve@contoso.example")
 	w.s.RevokeRefreshTokens(tenant, user)
 	if r := w.refresh(token); r.status != 400 || dig(r.body, "error_codes").([]any)[0] != 50173.0 {
@@ -240,6 +247,8 @@ func TestPermissions(t *testing.T) {
 	w.want(403, "/drives/"+w.drive)
 	w.bearer = foreign
 	w.want(404, "/drives/"+w.drive)
+	w.want(404, "/drives/"+w.s.User(tenant, user))
+	w.want(404, "/sites/"+w.site)
 	w.bearer = ""
 	w.want(401, "/drives/"+w.drive)
 	w.bearer = "made up"
