@@ -89,6 +89,7 @@ type Sync struct {
 	CurrentPass id.Pass    `bson:"current_pass,omitempty"`        // empty between passes
 	FeedCursor  []byte     `bson:"feed_cursor,omitempty"`         // for feeds: where the next pass goes on; nil: enumerate
 	FeedView    string     `bson:"feed_view,omitempty"`           // the View under which all before FeedCursor was told
+	Expired     int        `bson:"expired_passes,omitempty"`      // passes in a row that a dead cursor ended
 	Unordered   bool       `bson:"unordered,omitempty"`           // the source broke its promise of order: sort on disk
 	HeldPass    id.Pass    `bson:"held_pass,omitempty"`           // of a feed: its absences were suspect and are judged again with the next pass
 	Absent      int64      `bson:"absent,omitempty"`              // policy ignore: objects kept though gone at the source, as of the last pass

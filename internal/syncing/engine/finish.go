@@ -256,12 +256,13 @@ func endPass(s *syncing.Sync, p syncing.Pass) {
 	switch {
 	case p.Expired:
 		s.FeedCursor = nil
+		s.Expired++
 	case p.Incomplete: // what was left out has to be told again
 	case len(p.Cursor) > 0:
 		s.FeedCursor, s.FeedView = p.Cursor, p.View
 	}
 	if !p.Expired {
-		s.HeldPass = ""
+		s.HeldPass, s.Expired = "", 0
 		if holdsBack(p, s) {
 			s.HeldPass = p.ID
 		}

@@ -185,9 +185,9 @@ func (r *runner) enumerate(ctx context.Context) error {
 	if !errs.Is(err, errs.CursorExpired) {
 		return err
 	}
-	if r.begun && !r.pass.Feed {
+	if r.begun && !r.pass.Feed && r.sync.Expired >= expiredQuietly {
 		// Nothing is old in a pass that this run has begun: to enumerate anew at
-		// once would come to the same, for ever.
+		// once, again, would come to the same, for ever.
 		if lost := r.expire(ctx); lost != nil {
 			return lost
 		}
@@ -195,6 +195,10 @@ func (r *runner) enumerate(ctx context.Context) error {
 	}
 	return r.abandon(ctx)
 }
+
+// expiredQuietly is how many passes in a row may end by a dead cursor before that
+// is a failure: a feed's, and an enumeration's that followed.
+const expiredQuietly = 2
 
 // scope is what the run enumerates, whole.
 func (r *runner) scope() driver.Scope {
