@@ -168,6 +168,7 @@ func (r *runner) abandon(ctx context.Context) error {
 		return err
 	}
 	r.log.Info("the cursor is dead: the next run enumerates anew")
+	r.unused.Store(true) // what was under way has no record
 	return r.expire(ctx)
 }
 
