@@ -141,6 +141,7 @@ func TestRcloneListsAndReads(t *testing.T) {
 		"refresh token":      consented,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // rclone waits most of its time
 			o := msgraph.Documented()
 			o.RefuseReused = true
 			w := fill(msgraph.Start(t, o))
@@ -230,6 +231,7 @@ func TestRcloneEndures(t *testing.T) {
 		"broken off":  {Match: msgraph.On(msgraph.Download), Nth: 1, Action: msgraph.ShortBody(5)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := fill(msgraph.Start(t))
 			injection := w.Inject(fault)
 			r := newRclone(t, w, app()...)
