@@ -170,3 +170,26 @@ func TestOtherRefusalsAreNoLoss(t *testing.T) {
 	w.endpoint.fail = nil
 	w.want(k, "", "access-1")
 }
+
+// TestReplacedMeanwhile: what an old refresh token was exchanged for does not
+// get into the record of the new one.
+func TestReplacedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	old, k := w.process(), w.process(w.patient)
+	stale, generation := w.conn, w.conn.CredentialsGeneration
+	w.endpoint.hook = func() {
+		w.endpoint.hook, w.endpoint.valid = nil, "refresh-0" // the new one
+		w.replace("another refresh token")
+		w.want(k, "", "access-2")
+	}
+	stale.CredentialsGeneration = generation
+	_, err := old.Of(&stale, w.config).Access(t.Context(), secret.String{}, w.endpoint.ask)
+	if !errs.Is(err, errs.Conflict) {
+		t.Errorf("the old source got %v, want a conflict", err)
+	}
+	w.pass(time.Hour)
+	w.want(w.process(), "", "access-3")
+	if w.endpoint.denied > 0 {
+		t.Error("the new refresh token was lost")
+	}
+}
