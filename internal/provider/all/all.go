@@ -6,6 +6,7 @@ import (
 	"mooring/internal/provider/gdrive"
 	"mooring/internal/provider/s3"
 	"mooring/internal/provider/sharepoint"
+	"mooring/internal/provider/snowflake"
 )
 
 // Adapters returns the adapter of each provider.
@@ -14,6 +15,7 @@ func Adapters() provider.Registry {
 		"google_drive": gdrive.Open,
 		"s3":           s3.Open,
 		"sharepoint":   sharepoint.Open,
+		"snowflake":    snowflake.Open,
 		"tigris":       s3.Open,
 	}
 }
