@@ -49,6 +49,7 @@
 //	CURRENT_WAREHOUSE, CURRENT_SESSION, CURRENT_TIMESTAMP
 //	SYSTEM$LAST_CHANGE_COMMIT_TIME('name')
 //
+// SHOW gives names in order, after the name of FROM, and 10,000 rows at most.
 // Identifiers fold to upper case unless they are quoted. Comparisons follow
 // Snowflake: a text beside a typed value is read as that type, TIMESTAMP_NTZ
 // beside another timestamp is taken in the session's time zone, text is compared

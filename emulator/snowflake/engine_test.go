@@ -248,3 +248,47 @@ func TestKeysetMatchesModel(t *testing.T) {
 		}
 	})
 }
+
+// condition draws a condition on the columns W and K.
+func condition(rt *rapid.T, depth int) string {
+	column, op := rapid.SampledFrom([]string{"W", "W", "K"}).Draw(rt, "column"), rapid.SampledFrom([]string{"=", "<", "<=", ">", ">=", "<>"}).Draw(rt, "op")
+	n := rapid.IntRange(-1, 12).Draw(rt, "n")
+	switch kind := rapid.IntRange(0, 6).Draw(rt, "kind"); {
+	case depth == 0 || kind < 2:
+		return fmt.Sprintf("%s %s %d", column, op, n)
+	case kind == 2:
+		return "NOT (" + condition(rt, depth-1) + ")"
+	case kind == 3:
+		return fmt.Sprintf("%d %s %s", n, op, column)
+	case kind == 4:
+		return fmt.Sprintf("(W %s %d OR W %s %d)", op, n, op, rapid.IntRange(-1, 12).Draw(rt, "m"))
+	case kind == 5:
+		return "(" + condition(rt, depth-1) + " OR " + condition(rt, depth-1) + ")"
+	}
+	return condition(rt, depth-1) + " AND " + condition(rt, depth-1)
+}
+
+// Rows that are said to ascend are the same rows, whatever is asked of them.
+func TestAscendingIsOnlyFaster(t *testing.T) {
+	s := account(t)
+	db := open(t, config(s))
+	columns := []snowflake.Column{{Name: "W", Type: snowflake.Number}, {Name: "K", Type: snowflake.Number}}
+	row := func(i int) snowflake.Row { return snowflake.Row{i / 3, i} }
+	s.Table("DB.PUBLIC.FAST", columns).Generate(30, row, "W", "K")
+	s.Table("DB.PUBLIC.SLOW", columns).Generate(30, row)
+	rapid.Check(t, func(rt *rapid.T) {
+		tail := " WHERE " + condition(rt, 3) + rapid.SampledFrom([]string{"", " ORDER BY W, K", " ORDER BY W", " ORDER BY K DESC"}).Draw(rt, "order") +
+			rapid.SampledFrom([]string{"", " LIMIT 4"}).Draw(rt, "limit")
+		fast, err := read(t.Context(), db, `SELECT W, K FROM DB.PUBLIC.FAST`+tail)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		slow, err := read(t.Context(), db, `SELECT W, K FROM DB.PUBLIC.SLOW`+tail)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		if fmt.Sprint(fast) != fmt.Sprint(slow) {
+			rt.Fatalf("%s\nfast %v\nslow %v", tail, fast, slow)
+		}
+	})
+}

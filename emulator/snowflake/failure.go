@@ -47,7 +47,7 @@ var known = map[string]failure{
 	"390422": {state: "08001", message: "Incoming request with this IP is not allowed to access Snowflake. Contact your account administrator."},
 	"394300": {state: "08001", message: "JWT token is invalid: the user in the issuer or subject is unknown."},
 	"394301": {state: "08001", message: "JWT token is invalid: issue or expiration time is missing."},
-	"394302": {state: "08001", message: "JWT token is invalid: bad issue time."},
+	"394302": {state: "08001", message: "JWT token is invalid: it was issued more than 60 seconds ago, or in the future."},
 	"394303": {state: "08001", message: "JWT token is invalid: it has expired."},
 	"394304": {state: "08001", message: "JWT token is invalid: public key fingerprint mismatch."},
 	"394305": {state: "08001", message: "JWT token is invalid: algorithm."},

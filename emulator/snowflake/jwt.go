@@ -18,13 +18,13 @@ type claims struct {
 }
 
 // maxTokenLife is how long after iat a JWT is accepted, whatever its exp says.
-const maxTokenLife = time.Hour
+const maxTokenLife = time.Minute
 
 // leeway is how far ahead of the server a client's clock may be.
 const leeway = time.Minute
 
-// verifyJWT finds the user that a token was made for. Codes are those of the
-// documentation's list of JWT errors.
+// verifyJWT finds the user that a token was made for. Codes are those that the
+// documentation of SYSTEM$GET_LOGIN_FAILURE_DETAILS lists.
 func (s *Server) verifyJWT(jwt, account string) (*User, *failure) {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {

@@ -206,13 +206,9 @@ func TestAbort(t *testing.T) {
 		_, err := read(ctx, db, all)
 		done <- err
 	}()
-	for !slices.ContainsFunc(s.Requests(), func(r snowflake.Request) bool { return len(r.Faults) > 0 }) {
-		select {
-		case err := <-done:
-			t.Fatalf("a query that hangs ended: %v", err)
-		case <-time.After(time.Millisecond):
-		}
-	}
+	waitFor(t, "the query to hang", func() bool {
+		return slices.ContainsFunc(s.Requests(), func(r snowflake.Request) bool { return len(r.Faults) > 0 })
+	})
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v", err)
@@ -221,9 +217,19 @@ func TestAbort(t *testing.T) {
 		t.Fatalf("%d requests to abort, want 1", s.Count(snowflake.Abort))
 	}
 	wantNumbers(t, mustRead(t, open(t, config(s)), all), 3)
-	for _, r := range s.Requests() {
-		if r.Operation == snowflake.Abort && r.Code != "" {
-			t.Fatalf("the abort found no query: %s", r.Code)
+	waitFor(t, "the query that was aborted to end", func() bool {
+		return slices.ContainsFunc(s.Requests(), func(r snowflake.Request) bool {
+			return r.Operation == snowflake.Query && r.Code == "000604"
+		})
+	})
+}
+
+// waitFor polls until something is so.
+func waitFor(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
 		}
 	}
 }

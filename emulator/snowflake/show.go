@@ -113,6 +113,9 @@ func (l *listing) add(cells ...any) {
 	l.fixed = append(l.fixed, row)
 }
 
+// maxShown is how many rows SHOW gives at most.
+const maxShown = 10_000
+
 func (sc *scope) runShow(st showStatement) (*rows, error) {
 	if st.what == "COLUMNS" {
 		return sc.showColumns(st)
@@ -142,9 +145,10 @@ func (sc *scope) runShow(st showStatement) (*rows, error) {
 		names = append(names, name)
 	}
 	slices.SortFunc(names, func(a, b path) int { return slices.Compare(a, b) })
-	if st.limit >= 0 && len(names) > st.limit {
-		names = names[:st.limit]
+	if st.limit < 0 || st.limit > maxShown {
+		st.limit = maxShown
 	}
+	names = names[:min(st.limit, len(names))]
 	l := newListing(showColumns[st.what]...)
 	for _, name := range names {
 		sc.showRow(l, st.what, name, found[name.key()])
