@@ -156,6 +156,9 @@ type Result struct {
 	Cookie      string // to be taken from the browser
 }
 
+// finishing is the time for exchange, test and saving.
+const finishing = 90 * time.Second
+
 // Finish takes up a flow whose browser is back, once, and makes the connection.
 // Its errors are sentences for that page: what a provider says is told by its
 // code alone.
@@ -164,6 +167,9 @@ func (s *Service) Finish(ctx context.Context, r Return) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	// The user has consented, which a page that is closed too early must not undo.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishing)
+	defer cancel()
 	out := Result{Reconnected: c.Connection != "", Cookie: cookieOf(&c)}
 	client, p, err := s.parts(&c)
 	if err == nil {
