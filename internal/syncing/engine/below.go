@@ -59,6 +59,9 @@ func (d *direct) folders(changes []driver.Change) error {
 			continue
 		}
 		d.tree.change(c)
+		if d.walked != nil && c.Item.Folder && !c.Gone {
+			d.walked[c.Item.ID] = true
+		}
 		if d.todo[c.Item.ID] == todoAsked {
 			if err := d.finished(c.Item.ID); err != nil {
 				return err
@@ -265,8 +268,8 @@ func (d *direct) walk(root string) (bool, error) {
 			return true, nil
 		}
 	}
-	d.walking = root
-	defer func() { d.walking = "" }()
+	d.walking, d.walked = root, map[string]bool{}
+	defer func() { d.walking, d.walked = "", nil }()
 	var cur driver.Cursor
 	for {
 		pg, err := patient(d.sh.ctx, d.r, func() (driver.Page, error) { return w.Walk(d.sh.ctx, d.r.scope(), root, cur) })
@@ -288,9 +291,39 @@ func (d *direct) walk(root string) (bool, error) {
 			return more, err
 		}
 		if cur = pg.Next; len(cur) == 0 {
-			return true, nil
+			return d.forgetUnwalked(root)
 		}
 	}
+}
+
+// forgetUnwalked forgets the folders that the index has below one that was walked,
+// and the walk did not meet: the source has moved them on, and a later page tells
+// where to. They must not count as inside until then, since nobody has told what
+// is below them.
+func (d *direct) forgetUnwalked(root string) (bool, error) {
+	if d.postponed[root] {
+		return true, nil
+	}
+	if err := d.catchUp(); err != nil {
+		return false, err
+	}
+	all, _, err := d.descend(root, func(string) (bool, error) { return true, nil })
+	if err != nil {
+		return false, err
+	}
+	for _, f := range slices.Backward(all[1:]) {
+		if d.walked[f] {
+			continue
+		}
+		if more, err := d.sweep(f); err != nil || !more {
+			return more, err
+		}
+		d.tree.known[f] = folder{syncing.Node{ID: f}, folderGone}
+		if err := d.b.learn(syncing.TreeChange{Node: syncing.Node{ID: f}, Gone: true}); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // descend visits a folder and all below it, as the store knows them, from the top.

@@ -26,6 +26,7 @@ type direct struct {
 	todo      map[string]todo // what is to be done below folders
 	postponed map[string]bool // folders whose walk was incomplete
 	walking   string          // the folder whose walk is under way
+	walked    map[string]bool // the folders that it has met
 }
 
 const (
