@@ -141,6 +141,15 @@ func TestChangesAreTailoredToTheReader(t *testing.T) {
 	his.expect("an edit of what he has lost")
 	hers.expect("all that", "+folder", "+file")
 
+	s.Share(file, bob)
+	s.Share(file, eve)
+	s.Unshare(file, bob)
+	his.expect("a file given and taken", "-"+file)
+	newWatch(t, s, eve, "").expect("nothing")
+	if _, err := client(t, s, eve).Files.Get(file).Do(); err != nil {
+		t.Errorf("what one has lost another has kept: %v", err)
+	}
+
 	mine := newWatch(t, s, bob, "", googleapi.QueryParameter("restrictToMyDrive", "true"))
 	s.Share(folder, bob)
 	mine.expect("being given a folder elsewhere")
@@ -223,13 +232,18 @@ func TestChangesWhilePaging(t *testing.T) {
 func TestLongLogs(t *testing.T) {
 	s := gdrive.Start(t)
 	root := s.User(ada)
-	a, b := s.File(root, "a", nil), s.File(root, "b", nil)
-	w := newWatch(t, s, ada, "")
-	s.Touch(b)
-	for range 5000 {
-		s.Touch(a)
+	var ids []string
+	for _, name := range []string{"a", "b", "c", "d"} {
+		ids = append(ids, s.File(root, name, nil))
 	}
-	w.expect("5000 changes of one file", "+b", "+a")
+	w := newWatch(t, s, ada, "")
+	s.Touch(ids[2])
+	s.Touch(ids[1])
+	s.Touch(ids[3])
+	for range 1500 { // enough for one clean-up
+		s.Touch(ids[0])
+	}
+	w.expect("1500 changes of one file", "+c", "+b", "+d", "+a")
 	if !strings.HasPrefix(w.token, "~!!~") {
 		t.Errorf("the token is %q", w.token)
 	}

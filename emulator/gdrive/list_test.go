@@ -42,7 +42,7 @@ func TestListsShowWhatAUserSees(t *testing.T) {
 	s.File(folder, "shared", nil)
 	s.File(his, "private", nil)
 	s.File(root, "mine", nil)
-	s.File(team, "team", nil)
+	inTeam := s.File(team, "team", []byte("content"))
 	s.File(crew, "crew", nil)
 	s.Share(folder, ada)
 	hers, bobs := client(t, s, ada), client(t, s, bob)
@@ -62,6 +62,7 @@ func TestListsShowWhatAUserSees(t *testing.T) {
 		{"a folder of a shared drive", hers.Files.List().Q("'" + team + "' in parents"), everywhere, "team"},
 		{"the alias root", hers.Files.List().Q("'root' in parents"), nil, "mine"},
 		{"two folders", hers.Files.List().Q("'root' in parents or '" + folder + "' in parents"), nil, "shared mine"},
+		{"a folder twice", hers.Files.List().Q("'root' in parents or '" + root + "' in parents"), nil, "mine"},
 		{"shared with me", hers.Files.List().Q("sharedWithMe"), nil, "his"},
 		{"sorted", hers.Files.List().OrderBy("folder,name desc"), nil, "his shared mine"},
 	} {
@@ -73,6 +74,14 @@ func TestListsShowWhatAUserSees(t *testing.T) {
 	}
 	if _, err := bobs.Files.Get(team).SupportsAllDrives(true).Do(); err == nil {
 		t.Error("bob sees a drive that he is no member of")
+	}
+	_, err := hers.Files.Get(inTeam).Do()
+	if status, why := reason(t, err); status != 404 || why != "notFound" {
+		t.Errorf("who does not know of shared drives gets %d %s", status, why)
+	}
+	resp, err := hers.Files.Get(inTeam).Download()
+	if got := body(t, resp, err); got != "content" {
+		t.Errorf("and the content %q", got)
 	}
 	got, err := hers.Files.Get(folder).Fields("parents,ownedByMe,shared,owners/emailAddress").Do()
 	must(t, err)

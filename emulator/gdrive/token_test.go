@@ -42,24 +42,35 @@ func TestServiceAccounts(t *testing.T) {
 	}
 }
 
-// assertion is signed by the key of an account, with what a test makes of its claims.
+// assertion is signed by the key of an account, with what a test makes of its claims. The
+// claim kid, which is none, is the id of the key in the header.
 func assertion(t testing.TB, s *gdrive.Server, account []byte, change func(claims map[string]any)) string {
 	t.Helper()
 	cfg, err := google.JWTConfigFromJSON(account, drive.DriveReadonlyScope)
 	must(t, err)
-	key, err := parseKey(cfg.PrivateKey)
-	must(t, err)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key},
-		(&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", cfg.PrivateKeyID))
-	must(t, err)
 	now := time.Now()
 	claims := map[string]any{
 		"iss": cfg.Email, "scope": drive.DriveReadonlyScope, "aud": s.TokenURL(), "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+		"kid": cfg.PrivateKeyID,
 	}
 	change(claims)
+	key, err := parseKey(cfg.PrivateKey)
+	must(t, err)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: key},
+		(&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", claims["kid"]))
+	must(t, err)
+	delete(claims, "kid")
 	text, err := jwt.Signed(signer).Claims(claims).Serialize()
 	must(t, err)
 	return text
+}
+
+// keyID is the id of the key in a key file.
+func keyID(t testing.TB, account []byte) string {
+	t.Helper()
+	cfg, err := google.JWTConfigFromJSON(account)
+	must(t, err)
+	return cfg.PrivateKeyID
 }
 
 // exchange posts to the token endpoint.
@@ -89,6 +100,7 @@ func TestAssertions(t *testing.T) {
 		{"impersonation", good, func(c map[string]any) { c["sub"] = ada }, 200, "", ""},
 		{"impersonation by the older name", good, func(c map[string]any) { c["prn"] = ada }, 200, "", ""},
 		{"Google's own audience", good, func(c map[string]any) { c["aud"] = "https://oauth2.googleapis.com/token" }, 200, "", ""},
+		{"somebody else's key under the id of the right one", other, func(c map[string]any) { c["iss"], c["kid"] = robo, keyID(t, good) }, 400, "invalid_grant", "Invalid JWT Signature."},
 		{"somebody else's key", other, func(c map[string]any) { c["iss"] = robo }, 400, "invalid_grant", "Invalid JWT Signature."},
 		{"unknown account", good, func(c map[string]any) { c["iss"] = "nobody@example.com" }, 400, "invalid_grant", "Invalid grant: account not found"},
 		{"unknown user", good, func(c map[string]any) { c["sub"] = "nobody@example.com" }, 400, "invalid_grant", "Invalid email or User ID"},
