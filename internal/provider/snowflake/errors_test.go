@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	emulator "mooring/emulator/snowflake"
 	"mooring/internal/errs"
@@ -214,5 +215,47 @@ func TestWhereRequestsGo(t *testing.T) {
 		if _, err := openWith(t, settings(map[string]any{"account": account}), driver.Options{Transport: recorder{}}); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%q: %v", account, err)
 		}
+	}
+}
+
+func TestTheServerKnowsTheTimeout(t *testing.T) {
+	for takes, late := range map[time.Duration]bool{59 * time.Second: false, 61 * time.Second: true} {
+		srv := table(t, emulator.Options{}, 1)
+		srv.Inject(emulator.Fault{Match: emulator.OnSQL("SELECT*FROM*"), Action: emulator.Takes(takes)})
+		_, err := open(t, srv, settings(keyed)).Changes(t.Context(), driver.Scope{Path: items}, nil)
+		if !late {
+			must(t, err)
+			continue
+		}
+		if e := kind(t, err, errs.Unavailable, errs.ScopePath); e.Code != "000630" {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestAPartThatIsGoneIsAskedForAgain loses the URL of a part of a result midway.
+func TestAPartThatIsGoneIsAskedForAgain(t *testing.T) {
+	srv := table(t, emulator.Options{ChunkRows: 10}, 100)
+	fields := settings(keyed)
+	fields.Fields["fetch_size"] = int64(10)
+	src := open(t, srv, fields)
+	var got []driver.Change
+	var cur driver.Cursor
+	failures := 0
+	srv.Inject(emulator.Fault{Match: emulator.On(emulator.Chunk), After: 4, Times: 20, Action: emulator.Status(403)})
+	for tries := 0; tries < 50; tries++ {
+		p, err := src.Changes(t.Context(), driver.Scope{Path: items}, cur)
+		if err != nil {
+			kind(t, err, errs.Unavailable, errs.ScopeOf(err))
+			failures++
+			continue
+		}
+		got = append(got, p.Changes...)
+		if cur = p.Next; !p.More {
+			break
+		}
+	}
+	if len(got) != 100 || failures == 0 {
+		t.Errorf("%d rows after %d failures", len(got), failures)
 	}
 }

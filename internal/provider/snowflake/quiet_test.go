@@ -13,9 +13,8 @@ import (
 	"mooring/internal/provider/driver"
 )
 
-// TestTheDriverKeepsQuiet runs the adapter in a process of its own, whose home
-// holds a configuration that would make the driver log, and in which no build tag
-// helps. It reaches nothing but the given host, writes no file and prints nothing.
+// TestTheDriverKeepsQuiet runs the adapter in a process of its own, in which no
+// build tag need help. It reaches nothing but the given host, writes no file and prints nothing.
 func TestTheDriverKeepsQuiet(t *testing.T) {
 	if os.Getenv("MOORING_TEST_QUIET") != "" {
 		quietly(t)

@@ -79,6 +79,9 @@ func (sh *shape) rows(w window) statement {
 	}
 	var c conditions
 	c.keys(key, w)
+	if w.equal != nil {
+		c.columns(sh.keys, *w.equal)
+	}
 	order := key
 	if sh.mark != nil {
 		c.marks(*sh.mark, key, w)
