@@ -42,7 +42,6 @@ type googleDrive struct {
 	files   []string
 	parent  map[string]string
 	trashed []string
-	made    int
 }
 
 // newGoogleDrive makes one in a shared drive that the reader is a member of, or in
