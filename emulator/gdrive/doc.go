@@ -54,5 +54,8 @@
 //
 // The protocol is that of the Drive API v3 (discovery revision 20261023) and its
 // guides. Where Google documents no message, the wording here is ours and clients
-// must not depend on it.
+// must not depend on it. That holds also for the reasons teamDrivesNotSupported,
+// teamDrivesIncludeRequired and insufficientScopes, for the status of
+// teamDriveIdRequiresTeamDriveCorpora, and for the 404 of a query that names a folder
+// which the user can't see.
 package gdrive
