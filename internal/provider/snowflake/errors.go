@@ -127,7 +127,10 @@ func classify(op string, err error, n *notes, scope errs.Scope) error {
 		out.Kind, out.Scope, out.Msg = errs.Unavailable, errs.ScopeConnection, "Snowflake's answer can't be read"
 		return out
 	}
-	out.Code, out.RequestID = fmt.Sprintf("%06d", e.Number), e.QueryID
+	out.Code = fmt.Sprintf("%06d", e.Number)
+	if e.QueryID != "-1" { // the driver's word for none
+		out.RequestID = e.QueryID
+	}
 	c, known := classes[e.Number]
 	switch {
 	case known:

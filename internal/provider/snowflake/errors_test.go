@@ -105,6 +105,9 @@ func TestWeather(t *testing.T) {
 		src := open(t, srv, settings(keyed))
 		_, err := src.Changes(t.Context(), driver.Scope{Path: items}, nil)
 		e := kind(t, err, c.kind, errs.ScopeOf(err))
+		if n := srv.Count(c.op); c.op != emulator.Chunk && n != 1 { // retrying is not the driver's
+			t.Errorf("%s: %d requests", c.op, n)
+		}
 		for _, leak := range []string{"http://", "request_guid", "token", password} {
 			if strings.Contains(strings.ToLower(err.Error()+e.Message()), leak) {
 				t.Errorf("%s: the error tells of %q: %v", c.op, leak, err)

@@ -129,6 +129,28 @@ func TestKeysOfEveryTypeLeadBack(t *testing.T) {
 	}
 }
 
+func TestPartsOfAKeyDoNotRunTogether(t *testing.T) {
+	srv := start(t, emulator.Options{})
+	text := func(name string) emulator.Column {
+		return emulator.Column{Name: name, Type: emulator.Varchar, Nullable: true}
+	}
+	table := srv.Table(items, []emulator.Column{text("A"), text("B")})
+	rows := []emulator.Row{{"x/y", "z"}, {"x", "y/z"}, {"x%2Fy", "z"}, {"", "x/y/z"}, {"%00", "z"}, {nil, "z"}, {"z", nil}, {"x/", "/z"}, {"x//", "z"}}
+	table.Insert(rows...)
+	for _, fields := range []map[string]any{{"primary_key_columns": []string{"A", "B"}}, {}} {
+		src := open(t, srv, settings(fields))
+		all, _ := follow(t, src, items, nil)
+		if len(all) != len(rows) {
+			t.Errorf("%d rows of %d", len(all), len(rows))
+		}
+		for _, c := range all {
+			if c.Item.Skip != "" || read(t, src, c.Item) != string(c.Item.Inline) {
+				t.Errorf("%q leads to another row", c.Item.ID)
+			}
+		}
+	}
+}
+
 func TestRowsThatAreTooLargeAreReported(t *testing.T) {
 	srv := start(t, emulator.Options{})
 	table := srv.Table(items, []emulator.Column{{Name: "ID", Type: emulator.Number}, {Name: "V", Type: emulator.Varchar}})
