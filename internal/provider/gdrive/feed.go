@@ -98,9 +98,19 @@ func (n *news) tell(ctx context.Context, list []*drive.Change) error {
 	files := make([]*drive.File, len(list))
 	for i, ch := range list {
 		files[i] = &drive.File{Id: ch.FileId}
-		if ch.File != nil && !ch.Removed && !ch.File.Trashed {
-			files[i] = ch.File
+		if ch.File == nil || ch.Removed || ch.File.Trashed {
+			continue
 		}
+		if isShortcut(ch.File) {
+			inside, err := n.s.inside(ctx, target{n.t.op, errs.ScopeObject}, n.p, ch.File, n.c)
+			if err != nil {
+				return err
+			}
+			if !inside { // one that is not followed
+				continue
+			}
+		}
+		files[i] = ch.File
 	}
 	resolved, err := n.s.resolve(ctx, files)
 	if err != nil {
@@ -110,7 +120,7 @@ func (n *news) tell(ctx context.Context, list []*drive.Change) error {
 		if ch.ChangeType == "drive" || ch.FileId == "" || ch.FileId == n.p.root {
 			continue
 		}
-		if ch.File == nil || ch.Removed || ch.File.Trashed || n.elsewhere(ch.File) {
+		if files[i] != ch.File || n.elsewhere(ch.File) {
 			err = n.gone(ctx, ch)
 		} else {
 			err = n.there(ctx, ch.File, resolved[i])
@@ -206,8 +216,12 @@ func (n *news) heir(ctx context.Context, folder string) error {
 func (n *news) again(ctx context.Context, changed string) error {
 	for _, l := range n.to(changed) {
 		f, err := n.s.get(ctx, target{n.t.op, errs.ScopeObject}, l.Shortcut)
-		if unseen(err) || err == nil && (f.Trashed || !isShortcut(f)) {
-			continue // its own change tells
+		if unseen(err) {
+			n.forget(l.Shortcut)
+			continue
+		}
+		if err == nil && (f.Trashed || !isShortcut(f)) {
+			continue // it may come back
 		}
 		if err != nil {
 			return err

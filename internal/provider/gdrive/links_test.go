@@ -190,3 +190,34 @@ func TestShortcutsAreBounded(t *testing.T) {
 		t.Errorf("the cursor has %d bytes", len(last.Next))
 	}
 }
+
+// Shortcuts beside the scope are nobody's: they take no place among those that are
+// followed, and nothing is put where they are.
+func TestShortcutsOutsideAreNotFollowed(t *testing.T) {
+	s, team, src := robot(t)
+	scope, outside := s.Folder(team, "scope"), s.Folder(team, "outside")
+	lib := s.Folder(team, "lib")
+	file := s.File(lib, "file", nil)
+	_, last := pages(t, src, scope, nil)
+	var links []string
+	for i := range 20 {
+		links = append(links, s.Shortcut(outside, fmt.Sprint(i), lib))
+	}
+	before := len(last.Next)
+	list, last := pages(t, src, scope, last.Next)
+	if !byID(list)[links[0]].Gone || len(last.Next) > before+50 {
+		t.Errorf("%+v, and the cursor has %d bytes after %d", byID(list)[links[0]], len(last.Next), before)
+	}
+	s.Move(links[0], scope)
+	list, last = pages(t, src, scope, last.Next)
+	if l := byID(list)[lib]; l.Item.Parent != "" || l.Item.Name != "0" {
+		t.Errorf("a shortcut that came in: %+v", l)
+	}
+	s.Move(links[0], outside)
+	list, _ = pages(t, src, scope, last.Next)
+	if !byID(list)[lib].Gone {
+		t.Errorf("a shortcut that left: %+v", byID(list)[lib])
+	}
+	_, err := src.Stat(t.Context(), driver.Scope{Path: scope}, file)
+	fails(t, "Stat", err, errs.NotFound, ofObject, "")
+}

@@ -154,9 +154,19 @@ func (w *walk) flat(ctx context.Context) error {
 	}
 	var found []*drive.File
 	for _, f := range l.Files {
-		if f.Id != w.p.root && len(f.Parents) > 0 && !f.Trashed {
-			found = append(found, f)
+		if f.Id == w.p.root || len(f.Parents) == 0 || f.Trashed {
+			continue
 		}
+		if isShortcut(f) { // the others are whose folder the index knows: this one would be followed
+			inside, err := w.s.inside(ctx, target{w.t.op, errs.ScopeObject}, w.p, f, w.c)
+			if err != nil {
+				return err
+			}
+			if !inside {
+				continue
+			}
+		}
+		found = append(found, f)
 	}
 	if err := w.tell(ctx, found); err != nil {
 		return err
