@@ -26,6 +26,26 @@ type items struct {
 	Delta string     `json:"@odata.deltaLink"`
 }
 
+// emptyTries is how often an empty page that leads to itself is asked for.
+const emptyTries = 4
+
+// pageAt reads a page. Graph may give an empty one and say that it goes on where it
+// stood; after a few of these nothing will come.
+func (s *source) pageAt(ctx context.Context, t target, link string) (items, error) {
+	for try := 1; ; try++ {
+		var got items
+		if err := s.follow(ctx, t, link, &got); err != nil {
+			return items{}, err
+		}
+		switch {
+		case got.Value == nil, got.Next == link && try == emptyTries:
+			return items{}, t.notGraph()
+		case len(got.Value) > 0 || got.Next != link:
+			return got, nil
+		}
+	}
+}
+
 // Changes implements driver.Source: a page of the library's delta. The first one
 // to carry a deltaLink ends the enumeration.
 func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cursor) (driver.Page, error) {
@@ -46,8 +66,8 @@ func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cur
 		}
 		link = c.Link
 	}
-	var got items
-	if err := s.follow(ctx, t, link, &got); err != nil {
+	got, err := s.pageAt(ctx, t, link)
+	if err != nil {
 		if len(cur) > 0 && errs.Is(err, errs.Invalid) { // Graph can't read its own link any more
 			e := *errs.From(err)
 			e.Kind, e.Msg = errs.CursorExpired, msgExpired
@@ -66,7 +86,7 @@ func (s *source) fed(t target, p place, c cursor, got items) (driver.Page, error
 	if !out.More {
 		c.Link, c.Fed = got.Delta, true
 	}
-	if got.Value == nil || !s.own(c.Link) {
+	if !s.own(c.Link) {
 		return driver.Page{}, t.notGraph()
 	}
 	var err error

@@ -202,7 +202,7 @@ func TestACursorIsBoundToWhoAsks(t *testing.T) {
 	}})
 	_, err := src.Changes(t.Context(), driver.Scope{}, cur)
 	kind(t, err, errs.CursorExpired, errs.ScopePath)
-	for _, secret := range []string{secretly, "tempauth", "access_token"} {
+	for _, secret := range []string{secretly, "_layouts", "access_token"} {
 		if strings.Contains(string(cur), secret) {
 			t.Errorf("the cursor holds %q", secret)
 		}
@@ -255,4 +255,50 @@ func TestAnItemWithoutAName(t *testing.T) {
 	if len(p.Changes) != 2 || !p.Changes[0].Gone || !p.Changes[1].Gone || !p.Changes[1].Item.Folder || p.Changes[1].Item.ID != "b!d/i2" {
 		t.Errorf("%+v", p.Changes)
 	}
+}
+
+// A link that Graph gave and then can't read is as good as lost; the first request
+// of an enumeration has none to lose.
+func TestALinkThatGraphCannotRead(t *testing.T) {
+	var base string
+	src, url := stub(t, func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/root"):
+			fmt.Fprint(w, root)
+		case strings.HasSuffix(r.URL.Path, "/delta"):
+			fmt.Fprintf(w, `{"value":[{"id":"s1","name":"shortcut","folder":{},"remoteItem":{}}],"@odata.deltaLink":"%s/v1.0/bad"}`, base)
+		default:
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error":{"code":"invalidRequest"}}`)
+		}
+	})
+	base = url
+	p, err := src.Changes(t.Context(), driver.Scope{}, nil)
+	must(t, err)
+	if it := p.Changes[0].Item; it.Folder || it.Skip != "remote_item" {
+		t.Errorf("a shortcut to a folder: %+v", it)
+	}
+	_, err = src.Changes(t.Context(), driver.Scope{}, p.Next)
+	kind(t, err, errs.CursorExpired, errs.ScopePath)
+	if _, err = src.Browse(t.Context(), "", "JHNraXB0b2tlbj14", 10); !errs.Is(err, errs.CursorExpired) || errs.From(err).Origin != errs.Ours {
+		t.Errorf("a page of a listing that Graph can't read: %v", err)
+	}
+}
+
+func TestEmptyPages(t *testing.T) {
+	g := start(t)
+	for i := range 6 {
+		g.File(g.drive, g.Root(g.drive), fmt.Sprint(i), []byte("x"))
+	}
+	src := g.opened()
+	g.Inject(msgraph.Fault{Match: msgraph.On(msgraph.Delta), Action: msgraph.PageAtMost(2)})
+	g.Inject(msgraph.Fault{Match: msgraph.On(msgraph.Delta), Times: 4, Action: msgraph.EmptyPage()})
+	if changes, _ := all(t, src, "", nil); len(changes) != 6 {
+		t.Errorf("%d changes, want 6", len(changes))
+	}
+	g.Inject(msgraph.Fault{Match: msgraph.On(msgraph.Delta), Action: msgraph.EmptyPage()})
+	p, err := src.Changes(t.Context(), driver.Scope{}, nil)
+	must(t, err)
+	_, err = src.Changes(t.Context(), driver.Scope{}, p.Next)
+	kind(t, err, errs.Corrupt, errs.ScopePath)
 }

@@ -2,9 +2,7 @@ package sharepoint
 
 import (
 	"encoding/json"
-	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -192,25 +190,18 @@ func (t target) failure(k errs.Kind, scope errs.Scope, code, msg string) *errs.E
 	return &errs.Error{Kind: k, Origin: errs.Provider, Scope: scope, Op: t.op, Code: code, Msg: msg}
 }
 
-// network classifies a request without an answer. The address is not kept: it may
-// be a pre-authenticated one.
+// network classifies a request without an answer.
 func network(op string, err error) *errs.Error {
-	var u *url.Error
-	for errors.As(err, &u) {
-		err = u.Err
-	}
 	out := *outbound.Error(err)
 	out.Op = op
 	if out.Scope == errs.ScopeNone {
 		out.Scope = errs.ScopeConnection
 	}
-	if out.Kind == errs.Internal { // nobody classified it, and it may quote an answer
-		out.Err = nil
-	}
 	return &out
 }
 
-// network is the same for a request of Graph's, whose answer may be garbage.
+// network is the same for a request of Graph's. What nobody classified is garbage
+// in an answer; its text is not kept, since it may quote a download address.
 func (t target) network(err error) *errs.Error {
 	out := network(t.op, err)
 	if out.Kind == errs.Internal {

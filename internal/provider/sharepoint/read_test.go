@@ -172,7 +172,7 @@ func TestContentByRedirect(t *testing.T) {
 }
 
 func TestBadDownloadAddresses(t *testing.T) {
-	for _, bad := range []string{"", "x", "ftp://h/x", "http://u:p@h/x", "http://h:x/", "file:///etc/passwd"} {
+	for _, bad := range []string{"", "x", "ftp://h/x", "http://u:p@h/x", "http://h:x/?tempauth=1", "file:///etc/passwd"} {
 		src, _ := stub(t, func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/content") {
 				w.Header().Set("Location", bad)
@@ -183,6 +183,7 @@ func TestBadDownloadAddresses(t *testing.T) {
 		})
 		_, err := src.Open(t.Context(), driver.Item{ID: "b!d/i", Version: "ee:3"}, 0)
 		kind(t, err, errs.Corrupt, errs.ScopeObject)
+		preauthenticated(t, err)
 	}
 }
 

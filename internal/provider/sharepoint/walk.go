@@ -77,10 +77,5 @@ func (s *source) children(ctx context.Context, t target, drive string, at step) 
 	if !s.own(link) {
 		return items{}, t.notGraph()
 	}
-	var got items
-	err := s.follow(ctx, t, link, &got)
-	if err == nil && got.Value == nil {
-		err = t.notGraph()
-	}
-	return got, err
+	return s.pageAt(ctx, t, link)
 }
