@@ -39,7 +39,8 @@ const (
 
 // bind ties a cursor to what it is a place in: the scope and the folder it now
 // is, and whose log it is. Tokens of one log say nothing in another, and Google
-// does not always refuse them.
+// does not always refuse them. With other formats documents have other content,
+// of which no log tells.
 func (s *source) bind(ctx context.Context, p place, t target) (string, error) {
 	who := s.grantor.subject()
 	if who == "" { // of an OAuth client the root of My Drive tells the user
@@ -53,7 +54,7 @@ func (s *source) bind(ctx context.Context, p place, t target) (string, error) {
 			s.who.put("", who, s.now())
 		}
 	}
-	b, err := json.Marshal([]string{s.shared, p.path, p.root, who})
+	b, err := json.Marshal([]any{s.shared, p.path, p.root, who, s.formats})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:12]), err
 }

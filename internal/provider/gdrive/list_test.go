@@ -223,6 +223,9 @@ func TestCursorsAreBound(t *testing.T) {
 	colleague := open(t, s, oauth(s, "colleague@emulator.example"))
 	s.AddMember(team, "colleague@emulator.example")
 	_, of := pages(t, user, scope, nil)
+	raw := serviceAccount(t, s)
+	raw["export_formats"] = []any{"document=pdf"}
+	exporter := open(t, s, raw)
 	for name, c := range map[string]struct {
 		src   driver.Source
 		scope string
@@ -232,6 +235,7 @@ func TestCursorsAreBound(t *testing.T) {
 		"of another folder, midway":                {src, other, p.Next},
 		"of another account":                       {user, scope, last.Next},
 		"of another user of the same OAuth client": {colleague, scope, of.Next},
+		"with other formats":                       {exporter, scope, last.Next},
 		"of another version":                       {src, scope, bytes.Replace(last.Next, []byte(`"v":1`), []byte(`"v":2`), 1)},
 		"of another mode":                          {src, scope, bytes.Replace(last.Next, []byte(`"m":"feed"`), []byte(`"m":"x"`), 1)},
 	} {
