@@ -21,6 +21,12 @@ func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cur
 	if r := s.scans.take(t, scope, cur); r != nil {
 		return s.page(ctx, scope, r)
 	}
+	switch same, err := s.unchanged(ctx, t, cur); {
+	case err != nil:
+		return driver.Page{}, err
+	case same:
+		return driver.Page{Feed: true, Next: cur}, nil
+	}
 	sh, err := s.shape(ctx, op, t)
 	if err != nil {
 		return driver.Page{}, err
@@ -34,6 +40,7 @@ func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cur
 			return driver.Page{}, err
 		}
 	}
+	c.Config = s.columnNames()
 	if c.Phase == phaseRest || c.Phase == phaseFirst && len(cur) == 0 {
 		some, err := s.begin(ctx, sh, &c)
 		if err != nil {

@@ -21,6 +21,7 @@ const (
 type cursor struct {
 	Phase   string  `json:"phase"`
 	Columns string  `json:"columns"`          // shape.fingerprint
+	Config  string  `json:"config"`           // source.columnNames
 	Key     *string `json:"key,omitempty"`    // of the last row
 	At      string  `json:"at,omitempty"`     // its watermark, in phaseNews
 	Copies  int     `json:"copies,omitempty"` // rows equal to the last one, told so far

@@ -3,7 +3,11 @@ package snowflake
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"math/big"
+	"strings"
 	"time"
 
 	"mooring/internal/errs"
@@ -41,6 +45,23 @@ func (s *source) token(ctx context.Context, t table) (string, error) {
 		return "", nil
 	}
 	return rows[0][0].String, nil
+}
+
+// unchanged says whether a cursor waits for a change and there is none. That is
+// all that an empty run asks.
+func (s *source) unchanged(ctx context.Context, t table, cur driver.Cursor) (bool, error) {
+	var c cursor
+	if json.Unmarshal(cur, &c) != nil || c.Phase != phaseRest || c.Token == "" || c.Config != s.columnNames() {
+		return false, nil
+	}
+	token, err := s.token(ctx, t)
+	return token == c.Token, err
+}
+
+// columnNames tells whether the configuration names the same columns.
+func (s *source) columnNames() string {
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{s.markName}, s.keyNames...), "\x00")))
+	return hex.EncodeToString(sum[:8])
 }
 
 // begin starts what a cursor leads to: the enumeration, or a pass of the feed.
@@ -85,7 +106,7 @@ func (s *source) begin(ctx context.Context, sh *shape, c *cursor) (bool, error) 
 
 // after is the phase that follows one that has ended, false at the end of all.
 func (c cursor) after() (cursor, bool) {
-	next := cursor{Columns: c.Columns, Mark: c.Mark, Token: c.Token, Nulls: c.Nulls}
+	next := cursor{Columns: c.Columns, Config: c.Config, Mark: c.Mark, Token: c.Token, Nulls: c.Nulls}
 	if c.Phase == phaseNulls && c.High != "" {
 		next.Phase, next.Low, next.High = phaseNews, c.Low, c.High
 		return next, true
