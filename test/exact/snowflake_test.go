@@ -151,7 +151,11 @@ func TestSnowflakeIsExact(t *testing.T) {
 		"by watermark": {map[string]any{"primary_key_columns": []any{"ID"}, "incremental_column": "CHANGED"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(5) {
+			seeds := uint64(3)
+			if testing.Short() {
+				seeds = 1
+			}
+			for seed := range seeds {
 				r := newRows(t, seed, c.columns)
 				for range 12 {
 					for range r.random.IntN(25) {
@@ -171,12 +175,12 @@ func TestSnowflakeIsExact(t *testing.T) {
 // result: what was committed is not transferred again.
 func TestSnowflakeGoesOnWhereItStopped(t *testing.T) {
 	r := newRows(t, 1, map[string]any{"primary_key_columns": []any{"ID"}, "incremental_column": "CHANGED"})
-	const n = 1500
+	const n = 600
 	for range n {
 		r.insert(r.stamp())
 	}
 	stopped := 0
-	for _, part := range []int64{15, 40, 100, 150} {
+	for _, part := range []int64{15, 40, 60} {
 		ctx, cancel := context.WithCancel(context.Background())
 		var parts atomic.Int64
 		fault := r.srv.Inject(emulator.Fault{
