@@ -39,6 +39,7 @@ import (
 	"mooring/internal/store/system"
 	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
+	webhookservice "mooring/internal/webhook/service"
 	"mooring/internal/worker"
 )
 
@@ -50,6 +51,7 @@ type app struct {
 	system      system.System
 	metrics     *metrics.Metrics
 	trails      *auditservice.Trails
+	open        func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (*provider.Source, error)
 	guard       *outbound.Guard
 	access      *accessservice.Service
 	tokens      *tokens.Keeper
@@ -57,6 +59,8 @@ type app struct {
 	connect     *oauth.Service
 	worker      *worker.Worker
 	monitor     *health.Monitor
+	webhooks    *webhookservice.Service
+	deliverer   *webhookservice.Deliverer
 	handler     http.Handler
 	first       id.Org // whose admin key is in admin.key
 }
@@ -126,7 +130,7 @@ func (a *app) sources() func(ctx context.Context, name string, c connectionconfi
 }
 
 func (a *app) wireConnections(sealer *csfle.Sealer) {
-	open := a.sources()
+	a.open = a.sources()
 	a.tokens = tokens.New(tokens.Deps{
 		Store: a.store.Tokens(), Connections: a.store.Connections(), Vault: vault.Vault{Sealer: sealer, Organizations: a.store.Organizations()},
 		Exclusive: true, // the data directory's lock says so
@@ -134,7 +138,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 	a.connections = connectionservice.New(connectionservice.Deps{
 		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer, Tokens: a.tokens, OAuthClients: a.oauthClients(),
 		Opener: connectionservice.OpenerFunc(func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (connectionservice.Prober, error) {
-			return open(ctx, name, c, t)
+			return a.open(ctx, name, c, t)
 		}),
 		Shared: func(ctx context.Context) (bool, error) {
 			orgs, err := a.system.Organizations(ctx, "", 2)
@@ -143,7 +147,14 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 		Isolated: a.guard.Isolated, RetainCredentials: a.settings.Retain,
 	})
 	a.connect = a.wireOAuth(sealer)
+	a.wireWebhooks(sealer)
 	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Log: a.log, Now: time.Now}
+}
+
+func (a *app) wireWebhooks(sealer *csfle.Sealer) {
+	v, client := vault.Vault{Sealer: sealer, Organizations: a.store.Organizations()}, outbound.NoRedirects(a.guard.Client(false))
+	a.deliverer = &webhookservice.Deliverer{Store: a.store, System: a.system, Vault: v, Client: client, Log: a.log, Now: time.Now}
+	a.webhooks = &webhookservice.Service{Store: a.store, Vault: v, Client: client, Now: time.Now, Allowed: a.guard.Check, Wake: a.deliverer.Wake}
 }
 
 func (a *app) wireSyncs() error {
@@ -154,7 +165,6 @@ func (a *app) wireSyncs() error {
 	if err := engine.CleanScratch(a.settings.DataDir); err != nil { // the store's lock says that nobody else is here
 		a.log.Warn("what sorting left behind stays", "error", err)
 	}
-	open := a.sources()
 	buckets := &bucketservice.Service{Store: a.store, Destinations: map[string]sink.Destination{bucketservice.DefaultDestination: folder}, Now: time.Now}
 	eng := &engine.Engine{
 		Store: a.store, Now: time.Now, Log: a.log, Health: reporter{a.connections, a.log}, Scratch: a.settings.DataDir,
@@ -163,7 +173,7 @@ func (a *app) wireSyncs() error {
 			if err != nil {
 				return nil, err
 			}
-			src, err := open(ctx, opened.Config.Provider, opened.Config, opened.Tokens)
+			src, err := a.open(ctx, opened.Config.Provider, opened.Config, opened.Tokens)
 			if err != nil {
 				return nil, err
 			}
@@ -182,7 +192,7 @@ func (a *app) wireSyncs() error {
 	a.metrics.Watch(census(a.system), a.worker.Running, a.log)
 	syncs := &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt}
 	a.handler = api.New(api.Server{
-		Access: a.access, Connections: a.connections, OAuth: a.connect, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Log: a.log,
+		Access: a.access, Connections: a.connections, OAuth: a.connect, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Webhooks: a.webhooks, Log: a.log,
 		Observer: a.metrics, Metrics: a.metrics.Handler(), Operator: func() id.Org { return a.first },
 		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
 	})
@@ -208,6 +218,7 @@ func (a *app) work(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { a.worker.Run(ctx) })
 	running.Go(func() { a.monitor.Run(ctx) })
+	running.Go(func() { a.deliverer.Run(ctx) })
 	running.Go(func() { a.sweepTokens(ctx) })
 	running.Wait()
 }

@@ -30,6 +30,7 @@ import (
 	"mooring/internal/syncing"
 	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
+	webhookservice "mooring/internal/webhook/service"
 )
 
 // Server is what the API works with. Fields without a remark are required.
@@ -46,6 +47,8 @@ type Server struct {
 	// OAuth makes connections by a user's consent; nil: none are made so.
 	OAuth *oauth.Service
 	Store store.Store // for reads: runs, dead letters, audit, objects
+	// Webhooks manages webhooks; nil: that is answered 503.
+	Webhooks *webhookservice.Service
 	// Trails verify audit trails; nil: that is answered 503.
 	Trails  *auditservice.Trails
 	Log     *slog.Logger
@@ -110,7 +113,7 @@ func serve(deps Server, table []route) http.Handler {
 func routes() (all []route) {
 	for _, part := range [][]route{
 		connectionRoutes(), oauthRoutes(), bucketRoutes(), objectRoutes(), syncRoutes(), runRoutes(), letterRoutes(),
-		analyticsRoutes(), auditRoutes(), keyRoutes(), userRoutes(), namespaceRoutes(), taskRoutes(), healthRoutes(), metricsRoutes(), documentRoutes(),
+		analyticsRoutes(), auditRoutes(), webhookRoutes(), eventRoutes(), keyRoutes(), userRoutes(), namespaceRoutes(), taskRoutes(), healthRoutes(), metricsRoutes(), documentRoutes(),
 	} {
 		all = append(all, part...)
 	}

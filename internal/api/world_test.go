@@ -23,6 +23,7 @@ import (
 	bucketservice "mooring/internal/bucket/service"
 	"mooring/internal/connection/config"
 	connectionservice "mooring/internal/connection/service"
+	"mooring/internal/connection/vault"
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/key"
@@ -34,6 +35,7 @@ import (
 	"mooring/internal/syncing"
 	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
+	webhookservice "mooring/internal/webhook/service"
 )
 
 // world is the API over the real store and the real services. Only the
@@ -111,8 +113,9 @@ func newWorld(t *testing.T) *world {
 	chain := audit.NewChain([]byte("a key of thirty-two bytes or more"))
 	st.System().ChainAudit(chain)
 	w.server = api.Server{
-		Trails: &auditservice.Trails{Audit: st.Audit(), Chain: chain, Now: now},
-		Access: w.access, Buckets: w.buckets, Syncs: w.syncs, Engine: w.engine, Store: st, Version: "test",
+		Webhooks: &webhookservice.Service{Store: st, Vault: vault.Vault{Sealer: csfle.NewSealer(keys), Organizations: st.Organizations()}, Client: http.DefaultClient, Now: now},
+		Trails:   &auditservice.Trails{Audit: st.Audit(), Chain: chain, Now: now},
+		Access:   w.access, Buckets: w.buckets, Syncs: w.syncs, Engine: w.engine, Store: st, Version: "test",
 		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Connections: connectionservice.New(connectionservice.Deps{
 			Connections: st.Connections(), Organizations: st.Organizations(), Sealer: csfle.NewSealer(keys), Opener: w.fake, Now: now,

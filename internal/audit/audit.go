@@ -46,6 +46,9 @@ const (
 	APIKeyRevoked     = "api_key_revoked"
 	APIKeyScope       = "api_key_scope_updated"
 	PermissionUpdated = "permission_updated"
+	WebhookCreated    = "webhook_created" // these three are not the contract's
+	WebhookUpdated    = "webhook_updated"
+	WebhookDeleted    = "webhook_deleted"
 )
 
 // Resource types.
@@ -56,6 +59,7 @@ const (
 	Namespace         = "namespace"
 	Bucket            = "bucket"
 	StorageConnection = "storage_connection"
+	Webhook           = "webhook"
 )
 
 // Entry is one row of the trail. Changes never hold a secret: a changed secret

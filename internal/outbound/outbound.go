@@ -131,6 +131,16 @@ func NoRedirects(c *http.Client) *http.Client {
 	return &out
 }
 
+// Check reports why a host can't be reached through Client, before anything is
+// sent: one of its addresses is refused (Invalid). What it has when it is used
+// decides then.
+func (g *Guard) Check(ctx context.Context, host string) error {
+	if err := g.beforeProxy(ctx, host); err != nil {
+		return Error(err)
+	}
+	return nil
+}
+
 // Close drops idle connections.
 func (g *Guard) Close() {
 	for _, t := range []*http.Transport{g.strict, g.lax, g.operator} {

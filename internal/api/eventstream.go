@@ -1,0 +1,161 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"mooring/internal/access"
+	"mooring/internal/errs"
+	"mooring/internal/event"
+	"mooring/internal/webhook"
+)
+
+func eventRoutes() []route {
+	return tagged("Webhooks",
+		streams("/v1/events", "stream_events", "Events as they happen (server-sent events); goes on behind Last-Event-ID", eventType, access.Admin, (*call).streamEvents),
+	)
+}
+
+type eventsQuery struct {
+	Types string `query:"types" maxLength:"1000" doc:"separated by commas: exact, or a kind as object.*; none: all"`
+	After string `query:"after" maxLength:"50" doc:"the id after which to begin, as Last-Event-ID; 0: with the oldest that is kept. Without it: what happens from now on"`
+}
+
+// heartbeat keeps proxies from closing a stream in which nothing happens.
+const heartbeat = 15 * time.Second
+
+// streamEvents tells of events until the key ends or the client is gone. The id
+// of each is its place: a client that comes back with the last one misses nothing.
+func (c *call) streamEvents(q eventsQuery) error {
+	if err := c.covers(c.ofOrganization()); err != nil || c.r.Method == http.MethodHead {
+		return err
+	}
+	s := eventStream{call: c, types: strings.FieldsFunc(q.Types, func(r rune) bool { return r == ',' || r == ' ' }), conn: http.NewResponseController(c.w)}
+	if err := s.begin(q.After); err != nil {
+		return err
+	}
+	done, err := c.limits.open(c.who.Key.ID)
+	if err != nil {
+		return err
+	}
+	defer done()
+	h := c.w.Header()
+	h.Set("Content-Type", eventType)
+	h.Set("X-Accel-Buffering", "no")
+	c.w.WriteHeader(http.StatusOK)
+	s.run()
+	return nil
+}
+
+type eventStream struct {
+	*call
+	conn     *http.ResponseController
+	types    []string
+	sequence int64 // of the event that is being told
+	part     int   // messages of it that were told; -1 before its first
+	wrote    time.Time
+}
+
+// begin finds where to start.
+func (s *eventStream) begin(after string) error {
+	if last := s.r.Header.Get("Last-Event-ID"); last != "" {
+		after = last
+	}
+	if after == "" {
+		last, err := s.Store.Events().Last(s.ctx(), s.org())
+		s.sequence, s.part = last, allParts
+		return err
+	}
+	sequence, part, ok := event.ParsePosition(after)
+	if !strings.Contains(after, ".") {
+		sequence, part, ok = event.ParsePosition(after + ".0")
+		part = allParts
+	}
+	if !ok {
+		at := errs.NewFields("query")
+		at.Add("value_error", "must be the id of an event of this stream, or 0", "after")
+		return at.Err("api.events")
+	}
+	s.sequence, s.part = sequence, part
+	return nil
+}
+
+// allParts is more messages than an event has.
+const allParts = 1 << 30
+
+func (s *eventStream) run() {
+	tick := time.NewTicker(s.EventInterval)
+	defer tick.Stop()
+	s.wrote = time.Now()
+	for {
+		more, err := s.some()
+		if err != nil {
+			return // the client has gone, or the server is going
+		}
+		if more {
+			continue
+		}
+		select {
+		case <-s.ctx().Done():
+			return
+		case <-tick.C:
+		}
+		if !s.stillAdmitted() || s.covers(s.ofOrganization()) != nil {
+			return
+		}
+	}
+}
+
+// some tells of the next events and reports whether there may be more.
+func (s *eventStream) some() (more bool, err error) {
+	const batch = 50
+	list, err := s.Store.Events().List(s.ctx(), s.org(), max(0, s.sequence-1), batch)
+	if err != nil {
+		return false, err
+	}
+	if err := s.gap(list); err != nil {
+		return false, err
+	}
+	for _, e := range list {
+		for _, m := range e.Messages() {
+			if e.Sequence < s.sequence || e.Sequence == s.sequence && m.Part <= s.part || !event.Match(s.types, m.Type) {
+				continue
+			}
+			if err := s.tell(m); err != nil {
+				return false, err
+			}
+		}
+		if e.Sequence >= s.sequence {
+			s.sequence, s.part = e.Sequence, allParts
+		}
+	}
+	if time.Since(s.wrote) > heartbeat {
+		err = s.write(": nothing yet\n\n")
+	}
+	return len(list) == batch, err
+}
+
+// gap says that events are missing which were removed before they were asked for.
+func (s *eventStream) gap(list []event.Event) error {
+	if len(list) == 0 || s.sequence == 0 || list[0].Sequence <= s.sequence+1 {
+		return nil
+	}
+	return s.write("event: gap\ndata: {\"message\":\"events behind the last one were removed before they were asked for: list what the bucket holds\"}\n\n")
+}
+
+func (s *eventStream) tell(m event.Message) error {
+	body, err := webhook.Body(s.org(), m)
+	if err != nil {
+		return err
+	}
+	return s.write("id: " + m.Position() + "\nevent: " + m.Type + "\ndata: " + string(body) + "\n\n")
+}
+
+func (s *eventStream) write(text string) error {
+	s.wrote = time.Now()
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.conn.Flush()
+}

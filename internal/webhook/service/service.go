@@ -1,0 +1,302 @@
+// Package service manages webhooks and sends them their messages.
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"mooring/csfle"
+	"mooring/internal/audit"
+	"mooring/internal/errs"
+	"mooring/internal/event"
+	"mooring/internal/id"
+	"mooring/internal/secret"
+	"mooring/internal/store"
+	"mooring/internal/webhook"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Vault seals secrets for their place; *vault.Vault is one.
+type Vault interface {
+	Seal(ctx context.Context, b csfle.Binding, s secret.String) (bson.Binary, error)
+	Open(ctx context.Context, b csfle.Binding, sealed bson.Binary) (secret.String, error)
+}
+
+// Service is safe for concurrent use.
+type Service struct {
+	Store store.Store
+	Vault Vault
+	// Client is guarded and follows no redirects.
+	Client *http.Client
+	Now    func() time.Time
+	// Allowed reports why an address may not be sent to; nil: all may. The
+	// guarded transport decides again at each delivery.
+	Allowed func(ctx context.Context, host string) error
+	Wake    func() // the deliverer; nil: it finds out by itself
+}
+
+// MaxWebhooks of an organization.
+const MaxWebhooks = 100
+
+// overlap is how long a secret that was rotated out goes on signing.
+const overlap = 24 * time.Hour
+
+// Draft is what a webhook is made of, or changed to: nil leaves as it is.
+type Draft struct {
+	URL         *string
+	Description *string
+	Types       *[]string
+	Bucket      *id.Bucket
+	Connection  *id.Connection
+	Enabled     *bool
+}
+
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
+
+// Create makes a webhook that is sent what happens from now on, and the secret
+// that its messages are signed with, which is not shown again.
+func (s *Service) Create(ctx context.Context, org id.Org, by audit.Actor, user string, d Draft) (webhook.Webhook, secret.String, error) {
+	var none webhook.Webhook
+	if err := s.check(ctx, d); err != nil {
+		return none, secret.String{}, err
+	}
+	have, err := s.Store.Webhooks().List(ctx, org, store.Page{Limit: MaxWebhooks})
+	if err != nil {
+		return none, secret.String{}, err
+	}
+	if len(have.Items) >= MaxWebhooks {
+		return none, secret.String{}, errs.New(errs.Conflict, "webhook.create", "there are "+strconv.Itoa(MaxWebhooks)+" webhooks: delete one first")
+	}
+	last, err := s.Store.Events().Last(ctx, org)
+	if err != nil {
+		return none, secret.String{}, err
+	}
+	now := s.now()
+	w := webhook.Webhook{
+		ID: id.NewWebhook(), Org: org, Status: webhook.Active, Position: last, RetryAt: now, Types: []string{},
+		CreatedAt: now, UpdatedAt: now, CreatedBy: user,
+	}
+	apply(&w, d, now)
+	plain, sealed, err := s.newSecret(ctx, org, w.ID)
+	if err != nil {
+		return none, secret.String{}, err
+	}
+	w.Secrets = []webhook.Secret{{Value: sealed}}
+	note(&w, by, audit.WebhookCreated, now, map[string]any{"url": []any{nil, shown(w.URL)}, "event_types": []any{nil, w.Types}})
+	w, err = s.Store.Webhooks().Insert(ctx, org, w)
+	return w, plain, err
+}
+
+func (s *Service) newSecret(ctx context.Context, org id.Org, w id.Webhook) (secret.String, bson.Binary, error) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	plain := webhook.NewSecret(random)
+	sealed, err := s.Vault.Seal(ctx, binding(org, w), plain)
+	return plain, sealed, err
+}
+
+// binding is the place of a webhook's secrets. Their use is signing, wherever
+// the messages go.
+func binding(org id.Org, w id.Webhook) csfle.Binding {
+	return csfle.Binding{Org: org, Record: string(w), Field: "secrets", Use: csfle.UseDigest("webhook signature")}
+}
+
+// check refuses what can't be right, with the path of each field.
+func (s *Service) check(ctx context.Context, d Draft) error {
+	at := errs.NewFields("body")
+	if d.URL != nil {
+		u, err := url.Parse(*d.URL)
+		switch {
+		case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Fragment != "":
+			at.Add("value_error", "must be an http or https URL", "url")
+		case u.User != nil:
+			at.Add("value_error", "must not hold a user name or password: check the signature instead", "url")
+		case s.Allowed != nil:
+			if err := s.Allowed(ctx, u.Hostname()); err != nil {
+				at.Add("value_error", errs.From(err).Message(), "url")
+			}
+		}
+	}
+	if d.Types != nil {
+		for i, t := range *d.Types {
+			if !known(t) {
+				at.Add("value_error", "must be one of "+strings.Join(event.Types(), ", ")+", or a kind of them as object.*", "event_types", i)
+			}
+		}
+	}
+	return at.Err("webhook")
+}
+
+func known(typ string) bool {
+	kind, all := strings.CutSuffix(typ, ".*")
+	return slices.ContainsFunc(event.Types(), func(t string) bool { return t == typ || all && strings.HasPrefix(t, kind+".") })
+}
+
+// apply changes a webhook and returns what changed, for the trail.
+func apply(w *webhook.Webhook, d Draft, now time.Time) map[string]any {
+	changes := map[string]any{}
+	if d.URL != nil && *d.URL != w.URL {
+		changes["url"] = []any{shown(w.URL), shown(*d.URL)}
+		w.URL = *d.URL
+	}
+	if d.Description != nil && *d.Description != w.Description {
+		changes["description"] = []any{w.Description, *d.Description}
+		w.Description = *d.Description
+	}
+	if d.Types != nil && !slices.Equal(*d.Types, w.Types) {
+		changes["event_types"] = []any{w.Types, *d.Types}
+		w.Types = *d.Types
+	}
+	if d.Bucket != nil && *d.Bucket != w.Bucket {
+		changes["bucket_id"] = []any{string(w.Bucket), string(*d.Bucket)}
+		w.Bucket = *d.Bucket
+	}
+	if d.Connection != nil && *d.Connection != w.Connection {
+		changes["connection_id"] = []any{string(w.Connection), string(*d.Connection)}
+		w.Connection = *d.Connection
+	}
+	status := w.Status
+	switch {
+	case d.Enabled == nil:
+	case !*d.Enabled && w.Status == webhook.Active:
+		w.Status, w.StatusReason = webhook.Disabled, ""
+	case *d.Enabled:
+		w.Status, w.StatusReason, w.Failures, w.RetryAt = webhook.Active, "", 0, now
+	}
+	if status != w.Status {
+		changes["status"] = []any{string(status), string(w.Status)}
+	}
+	return changes
+}
+
+// shown is an address without its query, which may hold a token.
+func shown(address string) string {
+	before, _, found := strings.Cut(address, "?")
+	if found {
+		return before + "?…"
+	}
+	return before
+}
+
+func note(w *webhook.Webhook, by audit.Actor, action string, now time.Time, changes map[string]any) {
+	w.Outbox.Note(now, by, action, audit.Webhook, string(w.ID), true, changes)
+}
+
+// Update changes a webhook. Enabled true also wakes one that was parked; it
+// goes on where it was, as far as the events are still kept.
+func (s *Service) Update(ctx context.Context, org id.Org, by audit.Actor, w id.Webhook, d Draft) (webhook.Webhook, error) {
+	if err := s.check(ctx, d); err != nil {
+		return webhook.Webhook{}, err
+	}
+	now := s.now()
+	out, err := s.Store.Webhooks().Update(ctx, org, w, func(w *webhook.Webhook) error {
+		if changes := apply(w, d, now); len(changes) > 0 {
+			w.UpdatedAt = now
+			note(w, by, audit.WebhookUpdated, now, changes)
+		}
+		return nil
+	})
+	s.wake()
+	return out, err
+}
+
+func (s *Service) wake() {
+	if s.Wake != nil {
+		s.Wake()
+	}
+}
+
+// Rotate gives a webhook another secret. For a day the one before signs too, so
+// that receivers can change over.
+func (s *Service) Rotate(ctx context.Context, org id.Org, by audit.Actor, w id.Webhook) (webhook.Webhook, secret.String, error) {
+	plain, sealed, err := s.newSecret(ctx, org, w)
+	if err != nil {
+		return webhook.Webhook{}, secret.String{}, err
+	}
+	now := s.now()
+	out, err := s.Store.Webhooks().Update(ctx, org, w, func(w *webhook.Webhook) error {
+		until := now.Add(overlap)
+		kept := w.Live(now)
+		for i := range kept {
+			if kept[i].ExpiresAt == nil {
+				kept[i].ExpiresAt = &until
+			}
+		}
+		w.Secrets = append([]webhook.Secret{{Value: sealed}}, kept[:min(len(kept), 2)]...)
+		w.UpdatedAt = now
+		note(w, by, audit.WebhookUpdated, now, map[string]any{"secret": []any{secret.Marker, secret.Marker}})
+		return nil
+	})
+	return out, plain, err
+}
+
+// Delete ends a webhook.
+func (s *Service) Delete(ctx context.Context, org id.Org, by audit.Actor, w id.Webhook) error {
+	now := s.now()
+	if _, err := s.Store.Webhooks().Update(ctx, org, w, func(w *webhook.Webhook) error {
+		w.Status, w.UpdatedAt = webhook.Disabled, now
+		note(w, by, audit.WebhookDeleted, now, map[string]any{"url": []any{shown(w.URL), nil}})
+		return nil
+	}); err != nil {
+		return err
+	}
+	return s.Store.Webhooks().Remove(ctx, org, w)
+}
+
+// Test sends a message to a webhook now, whatever its state, and returns the
+// status of the answer (0: none) and a sentence about it.
+func (s *Service) Test(ctx context.Context, w webhook.Webhook, m event.Message) (status int, message string, err error) {
+	var secrets []secret.String
+	for _, x := range w.Live(s.Now()) {
+		plain, err := s.Vault.Open(ctx, binding(w.Org, w.ID), x.Value)
+		if err != nil {
+			return 0, "", err
+		}
+		secrets = append(secrets, plain)
+	}
+	r := deliver(ctx, s.Client, w, secrets, m, s.Now())
+	if r.ok() {
+		return r.status, "the receiver took the event", nil
+	}
+	return r.status, r.text(), nil
+}
+
+// Redeliver has parked deliveries sent again: those named, or all.
+func (s *Service) Redeliver(ctx context.Context, org id.Org, w id.Webhook, messages []string) (n int, err error) {
+	if _, err := s.Store.Webhooks().Get(ctx, org, w); err != nil {
+		return 0, err
+	}
+	now := s.now()
+	again := func(d *webhook.Delivery) error {
+		if d.State == webhook.DeliveryParked {
+			d.State, d.Attempts, d.NextAt, d.UpdatedAt = webhook.DeliveryPending, 0, &now, now
+			n++
+		}
+		return nil
+	}
+	for _, m := range messages {
+		if _, err := s.Store.Deliveries().Update(ctx, org, webhook.DeliveryID(w, m), again); err != nil {
+			return n, err
+		}
+	}
+	for len(messages) == 0 {
+		list, err := s.Store.Deliveries().List(ctx, org, w, webhook.DeliveryParked, store.Page{Limit: 500})
+		if err != nil || len(list.Items) == 0 {
+			break
+		}
+		for _, d := range list.Items {
+			if _, err := s.Store.Deliveries().Update(ctx, org, d.ID, again); err != nil && !errs.Is(err, errs.NotFound) {
+				return n, err
+			}
+		}
+	}
+	s.wake()
+	return n, err
+}
