@@ -81,11 +81,12 @@ type Engine interface {
 // server is a Server at work.
 type server struct {
 	Server
-	routes []route
-	limits limits
-	pulse  pulse
-	reads  chan struct{} // bounds the audit entries of reads being written
-	spec   []byte        // the OpenAPI document
+	routes  []route
+	limits  limits
+	guesses guesses
+	pulse   pulse
+	reads   chan struct{} // bounds the audit entries of reads being written
+	spec    []byte        // the OpenAPI document
 }
 
 // New makes the handler of the whole API. It is safe for concurrent use.

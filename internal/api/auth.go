@@ -69,6 +69,9 @@ func (c *call) admit() error {
 		return err
 	}
 	if c.who, err = c.Access.Authenticate(c.ctx(), key); err != nil {
+		if errs.Is(err, errs.Unauthenticated) {
+			err = c.unknownKey(err)
+		}
 		return err
 	}
 	c.actor = c.who.Actor(c.clientIP(c.r), clip(c.r.UserAgent(), 500))
