@@ -39,7 +39,7 @@ func connectionCommand() *cobra.Command {
 		call{use: "create NAME", short: "Connect a storage; its configuration is read from a file or standard input, never from flags", args: cobra.ExactArgs(1),
 			method: http.MethodPost, path: func(*cobra.Command, []string) string { return client.Path(base...) }, cols: connectionColumns,
 			flags: func(c *cobra.Command) {
-				c.Flags().String("provider", "", "s3 or tigris")
+				c.Flags().String("provider", "", "google_drive, s3, tigris, sharepoint or snowflake")
 				configFlag(c)
 				c.Flags().String("description", "", "free text")
 				c.Flags().Bool("test", true, "try the connection first and keep nothing if it fails")
@@ -49,6 +49,23 @@ func connectionCommand() *cobra.Command {
 				body := given(c, map[string]string{"provider": "provider_type", "description": "description", "test": "test_before_save"})
 				body["name"] = args[0]
 				return body, readConfig(c, body)
+			}},
+		call{use: "authorize PROVIDER", short: "Get a link by which a user connects Google Drive or SharePoint by consenting there", args: cobra.ExactArgs(1), method: http.MethodPost,
+			path: func(_ *cobra.Command, args []string) string { return client.Path("v1", "oauth", args[0], "authorize") },
+			cols: columns("link (good once, for ten minutes)=url", "expires=expires_at", "provider=provider_type", "client=client"),
+			flags: func(c *cobra.Command) {
+				c.Flags().String("name", "", "name of the connection to make")
+				c.Flags().String("connection", "", "instead of --name: `id or name` of the connection to reconnect")
+				c.Flags().String("client", "", "which of the operator's OAuth clients, where there are several")
+				c.Flags().String("shared-drive-id", "", "Google Drive: a shared drive rather than the user's own")
+				c.Flags().String("site-id", "", "SharePoint: a site rather than the user's OneDrive")
+				c.Flags().String("drive-id", "", "SharePoint: a library of the site")
+				c.Flags().String("folder-path", "", "SharePoint: a folder of the library")
+			},
+			body: func(c *cobra.Command, _ []string) (any, error) {
+				return given(c, map[string]string{
+					"name": "name", "connection": "connection", "client": "client", "shared-drive-id": "shared_drive_id", "site-id": "site_id", "drive-id": "drive_id", "folder-path": "folder_path",
+				}), nil
 			}},
 		call{use: "update ID-OR-NAME", short: "Change a connection's name, description or configuration", args: cobra.ExactArgs(1), method: http.MethodPatch, path: one(), cols: connectionColumns,
 			flags: func(c *cobra.Command) {
