@@ -20,7 +20,7 @@ func (h *handle) exchange(ctx context.Context, a attempt, ask driver.Exchange) (
 		if g.Expires.IsZero() {
 			g.Expires = h.k.d.Now().Add(life)
 		}
-		return &granted{h, a, g}, false, nil
+		return &granted{h, g}, false, nil
 	}
 	lost := h.refused(err) && a.uncertain
 	ours, ended := h.end(ctx, a, func(cur *connection.Tokens) {
@@ -88,9 +88,8 @@ func (g *granted) save(ctx context.Context) error {
 		if cur.Generation == h.generation {
 			cur.Access, cur.Expires = access, g.grant.Expires
 		}
-		if cur.Started != nil && cur.Started.Attempt == g.attempt.name {
-			cur.Started = nil
-		}
+		// Also an heir's start: its refusal would speak of the token before.
+		cur.Started = nil
 		cur.Reauthorize, cur.Uncertain, cur.UpdatedAt = false, false, h.k.d.Now()
 		return nil
 	})

@@ -163,7 +163,6 @@ func (h *handle) seal(ctx context.Context, field string, s secret.String) (*bson
 
 // granted is what a token endpoint gave, until it is saved.
 type granted struct {
-	h       *handle
-	attempt attempt
-	grant   driver.Grant
+	h     *handle
+	grant driver.Grant
 }

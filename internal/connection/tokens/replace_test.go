@@ -1,6 +1,7 @@
 package tokens_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 	"mooring/internal/connection"
 	"mooring/internal/connection/tokens"
 	"mooring/internal/errs"
+	"mooring/internal/provider/driver"
 	"mooring/internal/secret"
 )
 
@@ -192,4 +194,37 @@ func TestReplacedMeanwhile(t *testing.T) {
 	if w.endpoint.denied > 0 {
 		t.Error("the new refresh token was lost")
 	}
+}
+
+// TestOwnerSavesBeforeTheHeirIsRefused: the refusal of a refresh token that was
+// replaced and saved meanwhile loses nothing.
+func TestOwnerSavesBeforeTheHeirIsRefused(t *testing.T) {
+	w := newWorld(t)
+	owner, heir := w.process(), w.process(w.patient)
+	asked, saved, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	var got secret.String
+	var failed error
+	w.endpoint.hook = func() { // while the owner's answer is on its way
+		w.endpoint.hook = nil
+		go func() {
+			defer close(done)
+			got, failed = heir.Of(&w.conn, w.config).Access(t.Context(), secret.String{}, func(ctx context.Context, refresh secret.String) (driver.Grant, error) {
+				close(asked)
+				<-saved
+				return w.endpoint.ask(ctx, refresh)
+			})
+		}()
+		<-asked
+	}
+	w.want(owner, "", "access-1")
+	close(saved)
+	<-done
+	if failed != nil || got.Reveal() != "access-1" {
+		t.Errorf("the heir got %q, %v; want what the owner has saved", got.Reveal(), failed)
+	}
+	if rec := w.record(); rec.Reauthorize || rec.Uncertain || rec.Started != nil {
+		t.Errorf("the record is %+v", rec)
+	}
+	w.pass(time.Hour)
+	w.want(heir, "", "access-2")
 }
