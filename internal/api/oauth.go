@@ -148,7 +148,13 @@ func (c *call) connectCookie(name string) *http.Cookie {
 	if err != nil {
 		public = &url.URL{}
 	}
-	return &http.Cookie{Name: name, Path: public.Path + connectLead, HttpOnly: true, Secure: public.Scheme == "https", SameSite: http.SameSiteLaxMode}
+	cookie := &http.Cookie{Name: name, Path: public.Path + connectLead, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if public.Scheme == "https" {
+		// Browsers take a cookie of such a name from this host alone: a neighbour
+		// in the domain can't plant one and have its flow ended by somebody else.
+		cookie.Name, cookie.Path, cookie.Secure = "__Host-"+name, "/", true
+	}
+	return cookie
 }
 
 func (c *call) finishConnect(none) error {
@@ -158,7 +164,7 @@ func (c *call) finishConnect(none) error {
 	done, err := c.OAuth.Finish(c.ctx(), oauth.Return{
 		Query: c.r.URL.Query(), IP: c.clientIP(c.r), UserAgent: clip(c.r.UserAgent(), maxUserAgent),
 		Cookie: func(name string) string {
-			cookie, err := c.r.Cookie(name)
+			cookie, err := c.r.Cookie(c.connectCookie(name).Name)
 			if err != nil {
 				return ""
 			}

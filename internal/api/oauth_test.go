@@ -89,7 +89,7 @@ func TestConsentPage(t *testing.T) {
 	w.deps.PublicURL = "https://mooring.example.org/base"
 	w.restart()
 	secured := w.browser().do("POST", w.url+strings.TrimPrefix(w.authorize("google_drive", object{"name": "n"}), w.deps.PublicURL))
-	if c := secured.cookies[0]; !c.Secure || c.Path != "/base/connect" {
+	if c := secured.cookies[0]; !c.Secure || c.Path != "/" || c.Domain != "" || !strings.HasPrefix(c.Name, "__Host-") {
 		t.Errorf("behind TLS the cookie is %v", c)
 	}
 }
@@ -202,6 +202,20 @@ func TestAttacks(t *testing.T) {
 			back := v.consent(v.confirm(link))
 			w.as(200, "DELETE", "/v1/organizations/users/"+w.org.User.Email+"/api-keys/one", nil)
 			v.want(403, "GET", back, "revoked")
+		},
+		"the key was demoted meanwhile": func(w *consenting, v *browser) {
+			for _, change := range []object{{"permissions": []string{"write"}}, {"scopes": []object{{"resource_type": "bucket", "resource_id": "*"}}}} {
+				key := w.key("two", "admin")
+				ask := func() string {
+					return w.with(key, 200, "POST", "/v1/oauth/google_drive/authorize", object{"name": "n"}).text("url")
+				}
+				link, back := ask(), v.consent(v.confirm(ask()))
+				w.as(200, "PATCH", "/v1/organizations/users/"+w.org.User.Email+"/api-keys/two", change)
+				v.want(403, "GET", link, "may not connect")
+				v.want(403, "POST", link, "may not connect")
+				v.want(403, "GET", back, "may not connect")
+				w.as(200, "DELETE", "/v1/organizations/users/"+w.org.User.Email+"/api-keys/two", nil)
+			}
 		},
 		"the client was removed meanwhile": func(w *consenting, v *browser) {
 			back := v.consent(v.confirm(w.authorize("google_drive", object{"name": "n"})))

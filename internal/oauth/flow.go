@@ -72,7 +72,9 @@ func (s *Service) invited(ctx context.Context, link string) (c connection.Consen
 	case c.Phase != connection.ConsentIssued:
 		return c, client, p, errUsed
 	}
-	client, p, err = s.parts(&c)
+	if client, p, err = s.parts(&c); err == nil {
+		err = s.alive(ctx, &c)
+	}
 	return c, client, p, err
 }
 
@@ -111,9 +113,6 @@ func cookieOf(c *connection.Consent) string { return "mooring_connect_" + c.ID }
 // Confirm uses a link up: the flow belongs to the browser that is given the cookie.
 func (s *Service) Confirm(ctx context.Context, link string) (Departure, error) {
 	c, client, p, err := s.invited(ctx, link)
-	if err == nil {
-		err = s.alive(ctx, &c)
-	}
 	if err != nil {
 		return Departure{}, err
 	}

@@ -195,8 +195,8 @@ func (s *Service) reconnected(ctx context.Context, org id.Org, idOrName, provide
 	return old, connection.Alive(&old, "be reconnected")
 }
 
-// alive makes sure that the key that asked for a link has not been taken away
-// since.
+// alive makes sure that the key that asked for a link still may: it may have been
+// taken away since, or its permissions.
 func (s *Service) alive(ctx context.Context, c *connection.Consent) error {
 	if c.Actor.Type != audit.ByAPIKey {
 		return nil
@@ -207,6 +207,10 @@ func (s *Service) alive(ctx context.Context, c *connection.Consent) error {
 	}
 	if err != nil || key.Status != access.KeyActive || key.ExpiresAt != nil && !s.d.Now().Before(*key.ExpiresAt) {
 		return errs.New(errs.PermissionDenied, "oauth", "the API key that asked for this link has been revoked or has expired since")
+	}
+	to := access.Resource{{Type: audit.StorageConnection, ID: string(c.Connection)}, {Type: audit.Organization, ID: string(c.Org)}}
+	if !access.Allows(key.Permissions, access.Admin) || !access.InScope(key.Scopes, access.Admin, to) {
+		return errs.New(errs.PermissionDenied, "oauth", "the API key that asked for this link may not connect this any more")
 	}
 	return nil
 }
