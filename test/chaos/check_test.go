@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"strings"
 	"syscall"
 	"testing"
 
 	"mooring/internal/bucket"
+	"mooring/internal/event"
 	"mooring/internal/id"
 	"mooring/internal/sink"
 	"mooring/internal/store"
@@ -192,23 +194,10 @@ func (a *audit) events(src *storage) {
 		keys[string(id.ObjectOf(a.s.IDs.Bucket, a.s.IDs.Conn, sourceBucket+"/"+t.key))] = t.key
 	}
 	got := map[telling]int{}
-	for after := int64(0); ; {
-		list, err := a.st.Events().List(a.ctx, a.s.IDs.Org, after, 1000)
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		for _, e := range list {
-			after = e.Sequence
-			for _, kind := range []string{"created", "updated", "deleted"} {
-				ids, _ := e.Data[kind].([]any)
-				for _, o := range ids {
-					object, _ := o.(string)
-					got[telling{kind, keys[object]}]++
-				}
-			}
-		}
-		if len(list) == 0 {
-			break
+	for _, m := range a.messages() {
+		object, _ := m.Data["object_id"].(string)
+		if kind, ok := strings.CutPrefix(m.Type, "object."); ok {
+			got[telling{kind, keys[object]}]++
 		}
 	}
 	for t, n := range src.told {
@@ -220,6 +209,41 @@ func (a *audit) events(src *storage) {
 	for t, n := range got {
 		if !src.shared[t.key] {
 			a.t.Errorf("events tell %d times that %q was %s: it was not", n, t.key, t.kind)
+		}
+	}
+}
+
+// messages are all that receivers are told, in order. Each has an id of its own,
+// and the revisions of an object grow.
+func (a *audit) messages() (all []event.Message) {
+	a.t.Helper()
+	ids, revisions := map[string]bool{}, map[string]int64{}
+	for after := int64(0); ; {
+		list, err := a.st.Events().List(a.ctx, a.s.IDs.Org, after, 1000)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		for _, e := range list {
+			after = e.Sequence
+			for _, m := range e.Messages() {
+				if ids[m.ID] {
+					a.t.Errorf("two messages have the id %s", m.ID)
+				}
+				ids[m.ID] = true
+				all = append(all, m)
+				object, ok := m.Data["object_id"].(string)
+				if !ok {
+					continue
+				}
+				revision, _ := m.Data["revision"].(int64)
+				if revision <= revisions[object] {
+					a.t.Errorf("%s of %s has revision %d after %d", m.Type, object, revision, revisions[object])
+				}
+				revisions[object] = revision
+			}
+		}
+		if len(list) == 0 {
+			return all
 		}
 	}
 }
