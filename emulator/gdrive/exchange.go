@@ -27,7 +27,7 @@ type exchange struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.receive(w, r)
 	s.log.add(x.entry)
-	s.faults.apply(x)
+	x.disturb()
 	if x.plan.drop {
 		x.w.reset()
 	}

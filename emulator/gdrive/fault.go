@@ -3,7 +3,8 @@ package gdrive
 import (
 	"slices"
 	"strings"
-	"sync"
+
+	"mooring/emulator/internal/fault"
 )
 
 // Match selects requests. A field that is empty selects all.
@@ -38,87 +39,23 @@ type Fault struct {
 	Action Action
 }
 
-// Injection is a fault at work.
-type Injection struct {
-	owner *faults
-	fault Fault
-	seen  int
-	hits  int
-}
-
-// faults are the injections of a server. One lock orders their counting, so that
-// of concurrent requests exactly as many meet a fault as it says.
-type faults struct {
-	mu   sync.Mutex
-	list []*Injection
-}
+// Injection is a fault at work. Hits returns how many requests have met it, Seen
+// how many have matched; Remove ends it.
+type Injection = fault.Injection[Request, Action]
 
 // Inject adds a fault. Several may meet one request; they apply in the order of
 // injection, and of several answers the first is given. Faults apply before
 // credentials are looked at.
 func (s *Server) Inject(f Fault) *Injection {
-	if f.Nth > 0 {
-		f.After, f.Times = f.Nth-1, 1
-	}
-	i := &Injection{owner: &s.faults, fault: f}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.list = append(s.faults.list, i)
-	return i
+	return s.faults.Inject(f.Match.matches, fault.Script{Nth: f.Nth, After: f.After, Times: f.Times}, f.Action)
 }
 
 // ClearFaults removes all faults.
-func (s *Server) ClearFaults() {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.list = nil
-}
+func (s *Server) ClearFaults() { s.faults.Clear() }
 
-// Hits returns how many requests have met the fault.
-func (i *Injection) Hits() int {
-	i.owner.mu.Lock()
-	defer i.owner.mu.Unlock()
-	return i.hits
-}
-
-// Seen returns how many requests have matched, those that passed included.
-func (i *Injection) Seen() int {
-	i.owner.mu.Lock()
-	defer i.owner.mu.Unlock()
-	return i.seen
-}
-
-// Remove ends the fault.
-func (i *Injection) Remove() {
-	i.owner.mu.Lock()
-	defer i.owner.mu.Unlock()
-	i.owner.list = slices.DeleteFunc(i.owner.list, func(o *Injection) bool { return o == i })
-}
-
-// due counts a request and says whether it meets the fault. The lock is held.
-func (i *Injection) due(e *Request) bool {
-	if !i.fault.Match.matches(e) {
-		return false
-	}
-	i.seen++
-	if i.seen <= i.fault.After || i.fault.Times > 0 && i.hits >= i.fault.Times {
-		return false
-	}
-	i.hits++
-	return true
-}
-
-// apply lets the faults that are due act on a request.
-func (f *faults) apply(x *exchange) {
-	f.mu.Lock()
-	var due []Action
-	for _, i := range f.list {
-		if i.due(x.entry) {
-			due = append(due, i.fault.Action)
-		}
-	}
-	f.mu.Unlock()
-	for _, a := range due {
+// disturb lets the faults that are due act on a request.
+func (x *exchange) disturb() {
+	for _, a := range x.s.faults.Due(x.entry) {
 		if a.do == nil {
 			continue
 		}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mooring/emulator/internal/fault"
 )
 
 // Options configure a Server. The zero value is useful.
@@ -42,7 +44,7 @@ type Server struct {
 
 	opts   Options
 	log    requestLog
-	faults faults
+	faults fault.Faults[Request, Action]
 	closed chan struct{}
 	once   sync.Once
 	http   *http.Server

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mooring/emulator/internal/fault"
 )
 
 // Options configure a Server. The zero value is useful; Documented gives the
@@ -63,7 +65,7 @@ type Server struct {
 
 	opts   Options
 	log    requestLog
-	faults faults
+	faults fault.Faults[Request, Action]
 	ids    atomic.Uint64
 	closed chan struct{}
 	once   sync.Once

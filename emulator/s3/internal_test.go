@@ -152,21 +152,6 @@ func TestUnreadableFilesAreReported(t *testing.T) {
 	}
 }
 
-func TestGlob(t *testing.T) {
-	for _, tt := range []struct {
-		pattern, s string
-		want       bool
-	}{
-		{"", "anything", true}, {"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"a*", "a/b/c", true},
-		{"a*", "ba", false}, {"*c", "a/b/c", true}, {"a*c", "ac", true}, {"a*b*c", "a-b-c", true}, {"a*b*c", "acb", false},
-		{"ab*ba", "aba", false}, {"*.txt", "a.txt.gz", false}, {"a*a", "a", false},
-	} {
-		if got := glob(tt.pattern, tt.s); got != tt.want {
-			t.Errorf("glob(%q, %q) is %t", tt.pattern, tt.s, got)
-		}
-	}
-}
-
 func FuzzParseList(f *testing.F) {
 	f.Add("list-type=2&prefix=a%2F&delimiter=%2F&max-keys=3&start-after=a%2Fb&encoding-type=url")
 	f.Add("marker=%FF%FF&delimiter=%FF&prefix=%FF")

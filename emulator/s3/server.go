@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rclone/gofakes3"
+
+	"mooring/emulator/internal/fault"
 )
 
 // The credentials that a server accepts when Options.Keys is empty.
@@ -52,7 +54,7 @@ type Server struct {
 	inner   http.Handler // gofakes3, for writing
 	uploads uploads
 	log     requestLog
-	faults  faults
+	faults  fault.Faults[Request, Action]
 	ids     atomic.Uint64
 	touches atomic.Uint64
 	closed  chan struct{}

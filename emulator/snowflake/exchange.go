@@ -57,7 +57,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.raw(http.StatusRequestEntityTooLarge, "text/plain", nil)
 		return
 	}
-	s.faults.apply(x)
+	x.disturb()
 	if x.delay > 0 && !x.wait(x.delay) {
 		return
 	}

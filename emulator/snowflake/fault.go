@@ -2,8 +2,8 @@ package snowflake
 
 import (
 	"slices"
-	"strings"
-	"sync"
+
+	"mooring/emulator/internal/fault"
 )
 
 // Match selects requests. A field that is empty selects all. In SQL and User a *
@@ -24,32 +24,7 @@ func OnSQL(pattern string) Match { return Match{Operations: []Operation{Query}, 
 
 func (m Match) matches(e *Request) bool {
 	return (len(m.Operations) == 0 || slices.Contains(m.Operations, e.Operation)) &&
-		glob(m.SQL, e.SQL) && glob(m.User, e.User) && (m.If == nil || m.If(*e))
-}
-
-// glob matches a pattern in which * stands for any characters. An empty pattern
-// matches everything.
-func glob(pattern, s string) bool {
-	if pattern == "" {
-		return true
-	}
-	pieces := strings.Split(pattern, "*")
-	if len(pieces) == 1 {
-		return pattern == s
-	}
-	first, last := pieces[0], pieces[len(pieces)-1]
-	if !strings.HasPrefix(s, first) {
-		return false
-	}
-	s = s[len(first):]
-	for _, piece := range pieces[1 : len(pieces)-1] {
-		_, rest, found := strings.Cut(s, piece)
-		if !found {
-			return false
-		}
-		s = rest
-	}
-	return strings.HasSuffix(s, last)
+		fault.Glob(m.SQL, e.SQL) && fault.Glob(m.User, e.User) && (m.If == nil || m.If(*e))
 }
 
 // Fault is a scripted failure: of the requests that match, those counted by Nth,
@@ -66,80 +41,23 @@ type Fault struct {
 	Action Action
 }
 
-// Injection is a fault at work.
-type Injection struct {
-	owner *faults
-	fault Fault
-	seen  int
-	hits  int
-}
-
-// faults are the injections of a server. One lock orders their counting, so that
-// of concurrent requests exactly as many meet a fault as it says.
-type faults struct {
-	mu   sync.Mutex
-	list []*Injection
-}
+// Injection is a fault at work. Hits returns how many requests have met it, Seen
+// how many have matched; Remove ends it.
+type Injection = fault.Injection[Request, Action]
 
 // Inject adds a fault. Several may meet one request; they apply in the order of
 // injection, and of several answers the first is given. Faults apply before
 // credentials are looked at.
 func (s *Server) Inject(f Fault) *Injection {
-	if f.Nth > 0 {
-		f.After, f.Times = f.Nth-1, 1
-	}
-	i := &Injection{owner: &s.faults, fault: f}
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.list = append(s.faults.list, i)
-	return i
+	return s.faults.Inject(f.Match.matches, fault.Script{Nth: f.Nth, After: f.After, Times: f.Times}, f.Action)
 }
 
 // ClearFaults removes all faults.
-func (s *Server) ClearFaults() {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	s.faults.list = nil
-}
+func (s *Server) ClearFaults() { s.faults.Clear() }
 
-// Hits returns how many requests have met the fault.
-func (i *Injection) Hits() int {
-	i.owner.mu.Lock()
-	defer i.owner.mu.Unlock()
-	return i.hits
-}
-
-// Remove ends the fault.
-func (i *Injection) Remove() {
-	i.owner.mu.Lock()
-	defer i.owner.mu.Unlock()
-	i.owner.list = slices.DeleteFunc(i.owner.list, func(o *Injection) bool { return o == i })
-}
-
-// due counts a request and says whether it meets the fault. The lock is held.
-func (i *Injection) due(e *Request) bool {
-	if !i.fault.Match.matches(e) {
-		return false
-	}
-	i.seen++
-	if i.seen <= i.fault.After || i.fault.Times > 0 && i.hits >= i.fault.Times {
-		return false
-	}
-	i.hits++
-	return true
-}
-
-// apply lets the faults that are due act on a request.
-func (f *faults) apply(x *exchange) {
-	f.mu.Lock()
-	var due []Action
-	for _, i := range f.list {
-		if i.due(x.entry) {
-			due = append(due, i.fault.Action)
-		}
-	}
-	f.mu.Unlock()
-	for _, a := range due {
+// disturb lets the faults that are due act on a request.
+func (x *exchange) disturb() {
+	for _, a := range x.s.faults.Due(x.entry) {
 		if a.do == nil {
 			continue
 		}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mooring/emulator/internal/fault"
 )
 
 // Options configure a Server. The zero value is useful.
@@ -74,7 +76,7 @@ type Server struct {
 	once     sync.Once
 	ids      atomic.Int64
 	log      requestLog
-	faults   faults
+	faults   fault.Faults[Request, Action]
 
 	mu         sync.RWMutex
 	users      map[string]*User // by name
