@@ -3,8 +3,9 @@ package gdrive
 import (
 	"net/url"
 	"slices"
-	"sync"
 	"time"
+
+	"mooring/emulator/internal/requests"
 )
 
 // Request is one entry of the request log: what a client asked and how it was
@@ -30,96 +31,34 @@ type Request struct {
 
 // requestLog keeps the last requests and counts all of them.
 type requestLog struct {
-	mu     sync.Mutex
-	limit  int
-	seq    int
-	ring   []*Request // in order of arrival from next on, once it is full
-	next   int
-	counts map[Operation]int
+	requests.Log[Request, Operation]
 }
 
-func (l *requestLog) add(e *Request) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.seq++
-	e.Seq = l.seq
-	if l.counts == nil {
-		l.counts = map[Operation]int{}
-	}
-	l.counts[e.Operation]++
-	if len(l.ring) < l.limit {
-		l.ring = append(l.ring, e)
-		return
-	}
-	l.ring[l.next] = e
-	l.next = (l.next + 1) % l.limit
-}
+func (l *requestLog) add(e *Request) { l.Add(e, e.Operation, func(seq int) { e.Seq = seq }) }
 
-// The setters run before the bytes they describe leave, so that a client which
-// has its answer finds it in the log.
+func (l *requestLog) status(e *Request, status int) { l.Change(func() { e.Status = status }) }
 
-func (l *requestLog) status(e *Request, status int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e.Status = status
-}
+func (l *requestLog) reason(e *Request, reason string) { l.Change(func() { e.Reason = reason }) }
 
-func (l *requestLog) reason(e *Request, reason string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e.Reason = reason
-}
-
-func (l *requestLog) sent(e *Request, n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e.Bytes += int64(n)
-}
+func (l *requestLog) sent(e *Request, n int) { l.Change(func() { e.Bytes += int64(n) }) }
 
 func (l *requestLog) fault(e *Request, name string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e.Faults = append(e.Faults, name)
+	l.Change(func() { e.Faults = append(e.Faults, name) })
 }
 
 // Requests returns the last requests in order of arrival, at most
 // Options.LogSize of them. The values are copies.
 func (s *Server) Requests() []Request {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make([]Request, 0, len(l.ring))
-	for i := range l.ring {
-		e := *l.ring[(l.next+i)%len(l.ring)]
+	return s.log.Last(func(e Request) Request {
 		e.Faults = slices.Clone(e.Faults)
-		out = append(out, e)
-	}
-	return out
+		return e
+	})
 }
 
 // Count returns how many requests of the operations arrived since the start or
 // the last ResetRequests; without operations, how many of any.
-func (s *Server) Count(ops ...Operation) int {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, op := range ops {
-		n += l.counts[op]
-	}
-	if len(ops) == 0 {
-		for _, c := range l.counts {
-			n += c
-		}
-	}
-	return n
-}
+func (s *Server) Count(ops ...Operation) int { return s.log.Count(ops...) }
 
 // ResetRequests empties the log and sets the counters to zero. Faults keep what
 // they have counted.
-func (s *Server) ResetRequests() {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ring, l.next, l.counts = nil, 0, nil
-}
+func (s *Server) ResetRequests() { s.log.Reset(nil) }

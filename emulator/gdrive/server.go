@@ -73,7 +73,7 @@ func New(opts Options) *Server {
 		opts.LogSize = 10_000
 	}
 	s := &Server{opts: opts, closed: make(chan struct{})}
-	s.log.limit = opts.LogSize
+	s.log.Limit = opts.LogSize
 	s.tree = newTree()
 	s.oauth = newOAuth()
 	return s

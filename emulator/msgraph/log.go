@@ -2,8 +2,10 @@ package msgraph
 
 import (
 	"net/url"
-	"sync"
+	"slices"
 	"time"
+
+	"mooring/emulator/internal/requests"
 )
 
 // Request is one entry of the request log: what a client asked and how it was
@@ -56,95 +58,43 @@ const (
 
 // requestLog keeps the last requests and counts all of them.
 type requestLog struct {
-	mu         sync.Mutex
-	limit      int
-	seq        int
-	ring       []*Request // in order of arrival from next on, once it is full
-	next       int
-	counts     map[Operation]int
+	requests.Log[Request, Operation]
 	violations []Violation
 }
 
-func (l *requestLog) add(e *Request) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.seq++
-	e.Seq = l.seq
-	if l.counts == nil {
-		l.counts = map[Operation]int{}
-	}
-	l.counts[e.Operation]++
-	if len(l.ring) < l.limit {
-		l.ring = append(l.ring, e)
-		return
-	}
-	l.ring[l.next] = e
-	l.next = (l.next + 1) % l.limit
-}
+func (l *requestLog) add(e *Request) { l.Add(e, e.Operation, func(seq int) { e.Seq = seq }) }
 
-// note changes an entry. It runs before the bytes it describes leave, so that a
-// client which has its answer finds it in the log.
-func (l *requestLog) note(change func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	change()
-}
+// note changes an entry.
+func (l *requestLog) note(change func()) { l.Change(change) }
 
 func (l *requestLog) violation(e *Request, rule string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.violations) < l.limit {
-		l.violations = append(l.violations, Violation{rule, e.Seq})
-	}
+	l.Change(func() {
+		if len(l.violations) < l.Limit {
+			l.violations = append(l.violations, Violation{rule, e.Seq})
+		}
+	})
 }
 
 // Requests returns the last requests in order of arrival, at most
 // Options.LogSize of them. The values are copies.
 func (s *Server) Requests() []Request {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make([]Request, 0, len(l.ring))
-	for i := range l.ring {
-		e := *l.ring[(l.next+i)%len(l.ring)]
-		e.Faults = append([]string(nil), e.Faults...)
-		out = append(out, e)
-	}
-	return out
+	return s.log.Last(func(e Request) Request {
+		e.Faults = slices.Clone(e.Faults)
+		return e
+	})
 }
 
 // Violations returns what clients did since the start or the last ResetRequests
 // that they must not do.
-func (s *Server) Violations() []Violation {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return append([]Violation(nil), l.violations...)
+func (s *Server) Violations() (out []Violation) {
+	s.log.Change(func() { out = slices.Clone(s.log.violations) })
+	return out
 }
 
 // Count returns how many requests of the operations arrived since the start or
 // the last ResetRequests; without operations, how many of any.
-func (s *Server) Count(ops ...Operation) int {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, op := range ops {
-		n += l.counts[op]
-	}
-	if len(ops) == 0 {
-		for _, c := range l.counts {
-			n += c
-		}
-	}
-	return n
-}
+func (s *Server) Count(ops ...Operation) int { return s.log.Count(ops...) }
 
 // ResetRequests empties the log and sets the counters to zero. Faults keep what
 // they have counted.
-func (s *Server) ResetRequests() {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ring, l.next, l.counts, l.violations = nil, 0, nil, nil
-}
+func (s *Server) ResetRequests() { s.log.Reset(func() { s.log.violations = nil }) }

@@ -100,7 +100,7 @@ func New(opts Options) *Server {
 	s.directory = newDirectory()
 	s.tokens = newTokens()
 	s.storage = newStorage()
-	s.log.limit = opts.LogSize
+	s.log.Limit = opts.LogSize
 	return s
 }
 

@@ -85,7 +85,7 @@ func New(opts Options) *Server {
 		opts: opts, closed: make(chan struct{}),
 		buckets: map[string]*bucket{}, keys: map[string]*credential{}, roles: map[string]Role{},
 	}
-	s.log.limit = opts.LogSize
+	s.log.Limit = opts.LogSize
 	if len(opts.Keys) == 0 {
 		s.AddKey(AccessKey{ID: DefaultAccessKeyID, Secret: DefaultSecretAccessKey})
 	}

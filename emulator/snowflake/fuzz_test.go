@@ -21,7 +21,7 @@ func FuzzStatement(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sql, bound string) {
 		s := &Server{zone: time.UTC, opts: Options{}.withDefaults(), roles: map[string]*role{adminRole: {admin: true}}, warehouses: map[string]bool{}, tables: map[string]*Table{}}
-		s.log.limit = 1
+		s.log.Limit = 1
 		table := s.Table("D.S.T", []Column{{Name: "A", Type: Number}, {Name: "B", Type: TimestampNTZ, Nullable: true}})
 		table.Generate(3, func(i int) Row { return Row{i, nil} }, "A")
 		table.Insert(Row{7, "2026-01-02 03:04:05.123456789"})

@@ -1,8 +1,10 @@
 package snowflake
 
 import (
-	"sync"
+	"slices"
 	"time"
+
+	"mooring/emulator/internal/requests"
 )
 
 // Operation is what a request asks for.
@@ -45,118 +47,67 @@ type Request struct {
 
 // requestLog keeps the last requests and statements, and counts all of them.
 type requestLog struct {
-	mu         sync.Mutex
-	limit      int
-	seq        int
-	ring       []*Request // in order of arrival from next on, once it is full
-	next       int
-	counts     map[Operation]int
+	requests.Log[Request, Operation]
 	statements []string
 	logins     int
 	warehouse  int
 }
 
-func (l *requestLog) add(e *Request) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.seq++
-	e.Seq = l.seq
-	if l.counts == nil {
-		l.counts = map[Operation]int{}
-	}
-	l.counts[e.Operation]++
-	if len(l.ring) < l.limit {
-		l.ring = append(l.ring, e)
-		return
-	}
-	l.ring[l.next] = e
-	l.next = (l.next + 1) % l.limit
-}
+func (l *requestLog) add(e *Request) { l.Add(e, e.Operation, func(seq int) { e.Seq = seq }) }
 
-// change sets fields of an entry. It is called before the bytes it describes
-// leave, so that a client which has its answer finds it in the log.
-func (l *requestLog) change(e *Request, set func(*Request)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	set(e)
-}
+// change sets fields of an entry.
+func (l *requestLog) change(e *Request, set func(*Request)) { l.Change(func() { set(e) }) }
 
 // ran notes a statement that is about to run.
 func (l *requestLog) ran(sql string, warehouse bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.statements) == l.limit {
-		l.statements = append(l.statements[:0], l.statements[1:]...)
-	}
-	l.statements = append(l.statements, sql)
-	if warehouse {
-		l.warehouse++
-	}
+	l.Change(func() {
+		if len(l.statements) == l.Limit {
+			l.statements = append(l.statements[:0], l.statements[1:]...)
+		}
+		l.statements = append(l.statements, sql)
+		if warehouse {
+			l.warehouse++
+		}
+	})
 }
 
 // Requests returns the last requests in order of arrival, at most
 // Options.LogSize of them. The values are copies.
 func (s *Server) Requests() []Request {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make([]Request, 0, len(l.ring))
-	for i := range l.ring {
-		e := *l.ring[(l.next+i)%len(l.ring)]
-		e.Faults = append([]string(nil), e.Faults...)
-		out = append(out, e)
-	}
-	return out
+	return s.log.Last(func(e Request) Request {
+		e.Faults = slices.Clone(e.Faults)
+		return e
+	})
 }
 
 // Count returns how many requests of the operations arrived since the start or
 // the last ResetRequests; without operations, how many of any.
-func (s *Server) Count(ops ...Operation) int {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for _, op := range ops {
-		n += l.counts[op]
-	}
-	if len(ops) == 0 {
-		for _, c := range l.counts {
-			n += c
-		}
-	}
-	return n
-}
+func (s *Server) Count(ops ...Operation) int { return s.log.Count(ops...) }
 
 // Statements returns the texts of the last statements that were understood, in
 // order, at most Options.LogSize of them. One that a client repeats is there
 // twice.
-func (s *Server) Statements() []string {
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	return append([]string(nil), s.log.statements...)
+func (s *Server) Statements() (out []string) {
+	s.log.Change(func() { out = slices.Clone(s.log.statements) })
+	return out
 }
 
 // WarehouseStatements returns how many statements would have needed a warehouse,
 // those included that were refused because the session had none.
-func (s *Server) WarehouseStatements() int {
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	return s.log.warehouse
+func (s *Server) WarehouseStatements() (n int) {
+	s.log.Change(func() { n = s.log.warehouse })
+	return n
 }
 
 // Logins returns how many sessions were opened; Count(Login) has the refused
 // logins too.
-func (s *Server) Logins() int {
-	s.log.mu.Lock()
-	defer s.log.mu.Unlock()
-	return s.log.logins
+func (s *Server) Logins() (n int) {
+	s.log.Change(func() { n = s.log.logins })
+	return n
 }
 
 // ResetRequests empties the logs and sets the counters to zero. Faults keep what
 // they have counted.
 func (s *Server) ResetRequests() {
-	l := &s.log
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ring, l.next, l.counts, l.statements, l.logins, l.warehouse = nil, 0, nil, nil, 0, 0
+	s.log.Reset(func() { s.log.statements, s.log.logins, s.log.warehouse = nil, 0, 0 })
 }

@@ -129,7 +129,7 @@ func New(opts Options) (*Server, error) {
 		users: map[string]*User{}, roles: map[string]*role{adminRole: {admin: true}}, warehouses: map[string]bool{},
 		tables: map[string]*Table{}, sessions: map[int64]*session{}, queries: map[string]*query{},
 	}
-	s.log.limit = opts.LogSize
+	s.log.Limit = opts.LogSize
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: time.Minute,
