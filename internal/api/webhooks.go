@@ -28,7 +28,7 @@ func webhookRoutes() []route {
 		op(http.MethodPost, webhookPath+"/rotate", "rotate_webhook_secret", "Replace the secret; the old one signs too for a day", access.Admin, (*call).rotateWebhook),
 		op(http.MethodPost, webhookPath+"/test", "test_webhook", "Send an event of type webhook.test now", access.Admin, (*call).testWebhook),
 		op(http.MethodGet, webhookPath+"/deliveries", "list_webhook_deliveries", "List what the receiver has not taken yet", access.Admin, (*call).listDeliveries),
-		op(http.MethodPost, webhookPath+"/deliveries/retry", "retry_webhook_deliveries", "Send parked deliveries again", access.Admin, (*call).retryDeliveries, optionalBody),
+		op(http.MethodPost, webhookPath+"/deliveries/retry", "retry_webhook_deliveries", "Send deliveries again now, whether they wait or are parked", access.Admin, (*call).retryDeliveries, optionalBody),
 	)
 }
 
@@ -253,7 +253,7 @@ func (c *call) listDeliveries(q deliveryQuery, _ none) (out deliveryListResponse
 }
 
 type retryDeliveriesRequest struct {
-	EventIDs []string `json:"event_ids,omitempty" maxLength:"1000" doc:"these; without it all that are parked"`
+	EventIDs []string `json:"event_ids,omitempty" maxLength:"1000" doc:"these; without it all"`
 }
 
 type retryDeliveriesResponse struct {

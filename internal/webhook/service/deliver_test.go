@@ -324,6 +324,40 @@ func TestAReceiverThatNeverComesBackIsParked(t *testing.T) {
 	}
 }
 
+// After an outage nobody waits for the next attempt.
+func TestWhatWaitsIsSentAgainOnRequest(t *testing.T) {
+	w, r := newWorld(t), newReceiver(t)
+	r.set(func(string) int { return 400 })
+	h := w.hook(r.URL)
+	ids := w.happen(600) // more than one page of deliveries
+	w.turns(time.Minute, time.Second)
+	if n := len(w.deliveries(h)); n != len(ids) {
+		t.Fatalf("%d of %d deliveries wait", n, len(ids))
+	}
+	r.set(func(string) int { return 200 })
+	w.turns(0, time.Second)
+	if len(r.taken()) != 0 {
+		t.Fatal("nothing is due yet")
+	}
+	if _, err := w.svc.Redeliver(t.Context(), w.org, h.ID, []string{"evt_unknown"}); !errs.Is(err, errs.NotFound) {
+		t.Errorf("an unknown one: %v", err)
+	}
+	if n, err := w.svc.Redeliver(t.Context(), w.org, h.ID, ids[:1]); n != 1 || err != nil {
+		t.Errorf("one: %d, %v", n, err)
+	}
+	w.turns(0, time.Second)
+	if got := r.taken(); !slices.Equal(got, ids[:1]) {
+		t.Errorf("one: it got %v", got)
+	}
+	if n, err := w.svc.Redeliver(t.Context(), w.org, h.ID, nil); n != len(ids)-1 || err != nil {
+		t.Errorf("all: %d, %v", n, err)
+	}
+	w.turns(0, time.Second)
+	if got := r.taken(); !slices.Equal(got, ids) || len(w.deliveries(h)) != 0 {
+		t.Errorf("all: it got %d of %d", len(got), len(ids))
+	}
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	w, r := newWorld(t), newReceiver(t)
 	r.set(func(string) int { return 429 })

@@ -268,35 +268,48 @@ func (s *Service) Test(ctx context.Context, w webhook.Webhook, m event.Message) 
 	return r.status, r.text(), nil
 }
 
-// Redeliver has parked deliveries sent again: those named, or all.
+// Redeliver has deliveries sent again now, whether they wait for their time or
+// are parked: those named, or all.
 func (s *Service) Redeliver(ctx context.Context, org id.Org, w id.Webhook, messages []string) (n int, err error) {
 	if _, err := s.Store.Webhooks().Get(ctx, org, w); err != nil {
 		return 0, err
 	}
-	now := s.now()
-	again := func(d *webhook.Delivery) error {
-		if d.State == webhook.DeliveryParked {
-			d.State, d.Attempts, d.NextAt, d.UpdatedAt = webhook.DeliveryPending, 0, &now, now
-			n++
-		}
-		return nil
-	}
+	defer s.wake()
 	for _, m := range messages {
-		if _, err := s.Store.Deliveries().Update(ctx, org, webhook.DeliveryID(w, m), again); err != nil {
+		if err := s.again(ctx, org, webhook.DeliveryID(w, m)); err != nil {
 			return n, err
 		}
+		n++
 	}
-	for len(messages) == 0 {
-		list, err := s.Store.Deliveries().List(ctx, org, w, webhook.DeliveryParked, store.Page{Limit: 500})
-		if err != nil || len(list.Items) == 0 {
-			break
+	if len(messages) > 0 {
+		return n, nil
+	}
+	for p := (store.Page{Limit: 500}); ; {
+		list, err := s.Store.Deliveries().List(ctx, org, w, "", p)
+		if err != nil {
+			return n, err
 		}
 		for _, d := range list.Items {
-			if _, err := s.Store.Deliveries().Update(ctx, org, d.ID, again); err != nil && !errs.Is(err, errs.NotFound) {
+			err := s.again(ctx, org, d.ID)
+			if errs.Is(err, errs.NotFound) { // it was taken meanwhile
+				continue
+			}
+			if err != nil {
 				return n, err
 			}
+			n++
+		}
+		if p.Cursor = list.Next; p.Cursor == "" {
+			return n, nil
 		}
 	}
-	s.wake()
-	return n, err
+}
+
+func (s *Service) again(ctx context.Context, org id.Org, delivery string) error {
+	now := s.now()
+	_, err := s.Store.Deliveries().Update(ctx, org, delivery, func(d *webhook.Delivery) error {
+		d.State, d.Attempts, d.NextAt, d.UpdatedAt = webhook.DeliveryPending, 0, &now, now
+		return nil
+	})
+	return err
 }
