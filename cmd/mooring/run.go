@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,10 +25,14 @@ var runColumns = columns("id=sync_run_id", "number=number", "status=status", "st
 	"unchanged=ledger.unchanged", "filtered=ledger.filtered", "duplicate=ledger.duplicate", "skipped=ledger.skipped", "failed=ledger.failed",
 	"deleted=ledger.deleted", "bytes=ledger.bytes", "suspect=suspect", "reason=reason")
 
+// oneRunColumns are those of a single run: also why items were left out, and what
+// the source noted of them.
+var oneRunColumns = slices.Concat(runColumns, columns("filtered by=ledger.filtered_by", "skipped by=ledger.skipped_by", "failed by=ledger.failed_by", "noted=ledger.noted_by"))
+
 func runCommand() *cobra.Command {
 	cmd := group("run", "Look at the runs of a sync",
 		call{use: "list BUCKET SYNC", short: "List runs, newest first", args: cobra.ExactArgs(2), path: syncPath("runs"), list: true, cols: runColumns},
-		call{use: "get BUCKET SYNC RUN", short: "Show a run", args: cobra.ExactArgs(3), cols: runColumns,
+		call{use: "get BUCKET SYNC RUN", short: "Show a run", args: cobra.ExactArgs(3), cols: oneRunColumns,
 			path: func(_ *cobra.Command, a []string) string {
 				return client.Path("v1", "buckets", a[0], "syncs", a[1], "runs", a[2])
 			}},
@@ -56,7 +61,7 @@ func watchSync(cmd *cobra.Command, c *client.Client, args []string, after string
 	if err != nil {
 		return err
 	}
-	if err := show(cmd, ended, runColumns); err != nil {
+	if err := show(cmd, ended, oneRunColumns); err != nil {
 		return err
 	}
 	if ended["status"] == "FAILED" {

@@ -23,6 +23,7 @@ type Ledger struct {
 	SkippedBy  map[string]int64 `bson:"skipped_by,omitempty" json:"skipped_by,omitempty"`   // by reason, e.g. archived_storage_class
 	FilteredBy map[string]int64 `bson:"filtered_by,omitempty" json:"filtered_by,omitempty"` // by rule, e.g. exclude_patterns
 	FailedBy   map[string]int64 `bson:"failed_by,omitempty" json:"failed_by,omitempty"`     // by kind
+	NotedBy    map[string]int64 `bson:"noted_by,omitempty" json:"noted_by,omitempty"`       // whatever became of them: by what the source noted of an item, e.g. null_watermark
 }
 
 // Add adds another ledger to l.
@@ -41,6 +42,7 @@ func (l *Ledger) Add(o Ledger) {
 	addReasons(&l.SkippedBy, o.SkippedBy)
 	addReasons(&l.FilteredBy, o.FilteredBy)
 	addReasons(&l.FailedBy, o.FailedBy)
+	addReasons(&l.NotedBy, o.NotedBy)
 }
 
 // Count notes one discovered item and its outcome. Reason is used for skipped,
@@ -63,6 +65,13 @@ func (l *Ledger) Count(o Outcome, reason string) {
 	default:
 		l.Failed++
 		addReasons(&l.FailedBy, map[string]int64{reason: 1})
+	}
+}
+
+// Note counts what the source noted of a discovered item; "" is nothing.
+func (l *Ledger) Note(note string) {
+	if note != "" {
+		addReasons(&l.NotedBy, map[string]int64{note: 1})
 	}
 }
 

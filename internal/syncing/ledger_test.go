@@ -22,6 +22,9 @@ func counted(t *rapid.T, label string) (l syncing.Ledger, by map[syncing.Outcome
 		l.Count(o, reasons.Draw(t, "reason"))
 		by[o]++
 	}
+	for range rapid.IntRange(0, 3).Draw(t, "notes") {
+		l.Note(rapid.SampledFrom([]string{"null_watermark", "other", ""}).Draw(t, "note"))
+	}
 	l.Deleted, l.Moved = int64(rapid.IntRange(0, 9).Draw(t, "deleted")), int64(rapid.IntRange(0, 9).Draw(t, "moved"))
 	l.Remapped, l.Bytes = int64(rapid.IntRange(0, 9).Draw(t, "remapped")), rapid.Int64Range(0, 1e12).Draw(t, "bytes")
 	return l, by
@@ -95,9 +98,10 @@ func TestAddingKeepsTheBalance(t *testing.T) {
 func TestAddingSharesNothing(t *testing.T) {
 	var record, total syncing.Ledger
 	record.Count(syncing.Skipped, "directory_marker")
+	record.Note("null_watermark")
 	total.Add(record)
 	total.Add(record)
-	if record.SkippedBy["directory_marker"] != 1 || total.SkippedBy["directory_marker"] != 2 {
+	if record.SkippedBy["directory_marker"] != 1 || total.SkippedBy["directory_marker"] != 2 || record.NotedBy["null_watermark"] != 1 || total.NotedBy["null_watermark"] != 2 {
 		t.Errorf("record %v, total %v", record.SkippedBy, total.SkippedBy)
 	}
 }

@@ -165,6 +165,7 @@ type Item struct {
 	ModifiedAt time.Time
 	MIME       string
 	Skip       string // why it can't be read, e.g. "archived_storage_class", "directory_marker"; "" when it can
+	Note       string // what a run should count beside what becomes of it, e.g. "null_watermark"; a word of a fixed few
 
 	// Inline is the content itself (rows), at most MaxInline bytes; nil: read with Open.
 	Inline  []byte

@@ -214,6 +214,31 @@ func TestAnEmptyRunNeedsNoWarehouse(t *testing.T) {
 	}
 }
 
+// Rows without a watermark are delivered by each pass that reads, and noted.
+func TestRowsWithoutAWatermarkAreNoted(t *testing.T) {
+	srv := start(t, emulator.Options{})
+	table := events(srv, emulator.TimestampNTZ)
+	table.Insert(emulator.Row{1, instants[0], "a"}, emulator.Row{2, nil, "b"}, emulator.Row{3, nil, strings.Repeat("x", driver.MaxInline)})
+	src := open(t, srv, settings(incremental))
+	noted := func(cur driver.Cursor) (driver.Cursor, string) {
+		all, last := follow(t, src, items, cur)
+		var got []string
+		for _, c := range all {
+			if c.Item.Note == "null_watermark" {
+				got = append(got, c.Item.Name)
+			} else if c.Item.Note != "" {
+				t.Errorf("%s is noted as %q", c.Item.Name, c.Item.Note)
+			}
+		}
+		return last.Next, strings.Join(got, " ")
+	}
+	cur, first := noted(nil)
+	table.Insert(emulator.Row{4, nil, "c"}, emulator.Row{5, instants[1], "d"})
+	if _, second := noted(cur); first != "2.json 3.json" || second != "2.json 3.json 4.json" {
+		t.Errorf("noted %q, then %q", first, second)
+	}
+}
+
 func TestAWatermarkInTheFutureHidesNothing(t *testing.T) {
 	srv := start(t, emulator.Options{})
 	table := events(srv, emulator.TimestampNTZ)

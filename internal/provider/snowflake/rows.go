@@ -23,6 +23,10 @@ const tooLarge = "row_too_large"
 // one is the same in every column.
 const duplicateRow = "duplicate_row"
 
+// nullMark is noted of a row without a watermark, which each pass that reads
+// tells again.
+const nullMark = "null_watermark"
+
 // maxKey bounds a row's key, in bytes.
 const maxKey = 4096
 
@@ -38,6 +42,9 @@ func (sh *shape) item(row []sql.NullString) (it driver.Item, content []byte, err
 	cells := row[1:]
 	if sh.mark != nil {
 		it.ModifiedAt, _ = instant(cells[0].String)
+		if !cells[0].Valid {
+			it.Note = nullMark
+		}
 		cells = cells[1:]
 	}
 	content = sh.json(cells)

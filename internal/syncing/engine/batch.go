@@ -99,8 +99,9 @@ const (
 )
 
 // count notes an item that needs no more than that.
-func (b *builder) count(o syncing.Outcome, reason string, after syncing.Position) {
-	b.counts.Count(o, reason)
+func (b *builder) count(d decision, note string, after syncing.Position) {
+	b.counts.Count(d.outcome, d.reason)
+	b.counts.Note(note)
 	b.at, b.any = after, true
 }
 

@@ -56,12 +56,22 @@ func (r *runner) commitBatch(ctx context.Context, sh *shard, b *batch) error {
 func (r *runner) fitting(works []*work) int {
 	size := 0
 	for i, w := range works {
-		size += w.weight() + mapSize(w.mapped.fields)
+		size += w.weight() + mapSize(w.mapped.fields) + addresses(w.mapped.blobs)
 		if i > 0 && size > r.limits.RecordBytes {
 			return i
 		}
 	}
 	return len(works)
+}
+
+// addresses estimates the BSON bytes of blobs that are URLs.
+func addresses(blobs []bucket.Blob) (n int) {
+	for _, b := range blobs {
+		if b.URL != "" {
+			n += perReference + len(b.URL) + len(b.Property)
+		}
+	}
+	return n
 }
 
 // draft is a record being made.
@@ -92,6 +102,7 @@ func (d *draft) fill(ctx context.Context, works []*work) error {
 	}
 	for i, w := range works {
 		d.rec.Ledger.Add(w.lead)
+		d.rec.Ledger.Note(w.item.Note) // only what is counted has one
 		switch w.act {
 		case transferred:
 			d.transfer(w, names[i])

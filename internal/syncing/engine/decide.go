@@ -54,7 +54,7 @@ func (r *runner) judgeItem(t *trio) decision {
 func (r *runner) decide(b *builder, t *trio, after syncing.Position) (bool, error) {
 	d := r.judgeItem(t)
 	if !d.work {
-		b.count(d.outcome, d.reason, after)
+		b.count(d, t.item.Note, after)
 		return true, nil
 	}
 	return b.add(r.newWork(d.act, *t.item, t.path, t.object, t.letter), after)

@@ -299,7 +299,7 @@ func (d *direct) one(t *trio, after syncing.Position) (bool, error) {
 	}
 	if v.outcome == syncing.Filtered && t.object != nil && t.object.Path != t.path {
 		// It was moved to where the filters leave it out.
-		d.b.count(v.outcome, v.reason, d.b.at)
+		d.b.count(v, t.item.Note, d.b.at)
 		return d.gone(t, after)
 	}
 	if d.mark && t.object != nil {
@@ -307,7 +307,7 @@ func (d *direct) one(t *trio, after syncing.Position) (bool, error) {
 		w.settle(v.outcome, v.reason)
 		return d.b.add(w, after)
 	}
-	d.b.count(v.outcome, v.reason, after)
+	d.b.count(v, t.item.Note, after)
 	return true, nil
 }
 

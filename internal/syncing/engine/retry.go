@@ -68,7 +68,7 @@ func (sh *shard) retryOne(b *builder, l *syncing.DeadLetter) (bool, error) {
 		return false, err
 	}
 	if errs.Is(err, errs.NotFound) {
-		b.count(syncing.Skipped, reasonGone, syncing.Position{})
+		b.count(counted(syncing.Skipped, reasonGone), "", syncing.Position{})
 		return b.add(&work{act: closed, letter: l.ID}, syncing.Position{})
 	}
 	if err != nil { // it can't even be looked at: the same letter again
@@ -84,7 +84,7 @@ func (sh *shard) retryOne(b *builder, l *syncing.DeadLetter) (bool, error) {
 			return false, err
 		}
 		if !inside {
-			b.count(syncing.Skipped, reasonGone, syncing.Position{})
+			b.count(counted(syncing.Skipped, reasonGone), "", syncing.Position{})
 			return b.add(&work{act: closed, letter: l.ID}, syncing.Position{})
 		}
 		item.Path, item.Rel = path, path

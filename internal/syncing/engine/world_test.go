@@ -309,7 +309,7 @@ func (w *world) check(run syncing.Run, want syncing.Ledger) {
 	w.t.Helper()
 	got := run.Ledger
 	got.Bytes, want.Bytes = 0, 0
-	got.SkippedBy, got.FilteredBy, got.FailedBy = nil, nil, nil
+	got.SkippedBy, got.FilteredBy, got.FailedBy, got.NotedBy = nil, nil, nil, nil
 	if fmt.Sprint(got) != fmt.Sprint(want) || got.Remapped != want.Remapped {
 		w.t.Errorf("ledger\n got %v\nwant %v", got, want)
 	}
