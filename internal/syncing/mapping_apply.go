@@ -65,9 +65,9 @@ type mappedField struct {
 
 type mappedBlob struct {
 	property string
-	kind     string // "" is decided by the item's MIME type
-	mime     string // overrides the item's
-	url      string // of a constant; "" is the file
+	kind     string       // "" is decided by the item's MIME type
+	mime     string       // overrides the item's
+	url      *mappedField // gives the URL; nil: the blob is the file
 }
 
 // Compile makes a mapping ready, for a bucket of this schema (bucket_schema as
@@ -93,7 +93,11 @@ func (m *Mapping) Compile(schema map[string]any) (*Mapper, error) {
 				out.blobs = append(out.blobs, b)
 				continue
 			}
-			b.url, _ = e.Source.Value.(string)
+			f, err := compileField(name, e)
+			if err != nil {
+				return nil, errs.Wrap(err, errs.Invalid, "syncing.map", "the schema mapping can't be used")
+			}
+			b.url = &f
 			others = append(others, b)
 		}
 	}
@@ -136,7 +140,8 @@ func blobKind(kind string, schema map[string]any, property string) string {
 
 // Apply maps one item. A value that is missing, or that no document can hold,
 // leaves its field out; when fields are required, the error names all that have
-// none. Errors are errs.Invalid of the object's scope.
+// none. A blob without a URL is left out; a value that is no URL is an error.
+// Errors are errs.Invalid of the object's scope.
 func (m *Mapper) Apply(in MapInput) (fields map[string]any, blobs []bucket.Blob, err error) {
 	var lacking []string
 	total := 0
@@ -165,22 +170,34 @@ func (m *Mapper) Apply(in MapInput) (fields map[string]any, blobs []bucket.Blob,
 	default:
 		return nil, nil, badItem("fields " + strings.Join(lacking, ", ") + " are required and have no value")
 	}
-	return fields, m.blobsOf(in), nil
+	blobs, err = m.blobsOf(in)
+	if err != nil {
+		return nil, nil, err
+	}
+	return fields, blobs, nil
 }
 
 func badItem(msg string) error {
 	return &errs.Error{Kind: errs.Invalid, Scope: errs.ScopeObject, Op: "syncing.map", Msg: msg}
 }
 
-func (m *Mapper) blobsOf(in MapInput) []bucket.Blob {
+func (m *Mapper) blobsOf(in MapInput) ([]bucket.Blob, error) {
 	blobs := make([]bucket.Blob, 0, len(m.blobs))
 	for _, b := range m.blobs {
+		said, name, at := in.MIME, in.Name, ""
+		if b.url != nil {
+			var err error
+			switch at, name, err = b.address(in); {
+			case err != nil:
+				return nil, err
+			case at == "":
+				continue
+			}
+			said = ""
+		}
 		mime := b.mime
-		switch {
-		case mime == "" && b.url == "":
-			mime = mimeOf(in.MIME, in.Name)
-		case mime == "":
-			mime = mimeOf("", b.url)
+		if mime == "" {
+			mime = mimeOf(said, name)
 		}
 		kind := b.kind
 		if kind == "" {
@@ -189,9 +206,26 @@ func (m *Mapper) blobsOf(in MapInput) []bucket.Blob {
 		if mime == "" {
 			mime = "application/octet-stream"
 		}
-		blobs = append(blobs, bucket.Blob{Property: b.property, Type: kind, MIME: mime, URL: b.url})
+		blobs = append(blobs, bucket.Blob{Property: b.property, Type: kind, MIME: mime, URL: at})
 	}
-	return blobs
+	return blobs, nil
+}
+
+// address is the URL of a blob that is not the file, and the path in it; "" when
+// the item has none. The error does not repeat the value: it may be a secret in
+// the wrong place.
+func (b mappedBlob) address(in MapInput) (at, path string, err error) {
+	v, ok := b.url.extract(in)
+	s, text := v.(string)
+	s = strings.TrimSpace(s)
+	if !ok || text && s == "" {
+		return "", "", nil
+	}
+	u, ok := blobURL(s)
+	if !ok {
+		return "", "", badItem("the blob " + b.property + " has a value that is no URL (http, https or s3, without a password, at most 2048 bytes)")
+	}
+	return s, u.Path, nil
 }
 
 // value is what goes into the field. Names may hold any byte, values only text.

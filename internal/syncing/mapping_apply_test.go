@@ -193,6 +193,58 @@ func TestBlobs(t *testing.T) {
 	}
 }
 
+// A column or metadata may hold the URL of a blob that stays where it is.
+func TestBlobsOfURLs(t *testing.T) {
+	const (
+		byColumn   = `{"pic": {"source": {"type": "column", "name": "link"}, "target_type": "blob", "blob_property": "pic"}}`
+		byMetadata = `{"pic": {"source": {"type": "metadata", "key": "X-Amz-Meta-Link"}, "target_type": "blob", "blob_property": "pic", "blob_type": "video", "mime_type_override": "video/x-mine"}}`
+	)
+	file := bucket.Blob{Property: "content", Type: "text", MIME: "application/json"}
+	pic := func(kind, mime, url string) []bucket.Blob {
+		return []bucket.Blob{file, {Property: "pic", Type: kind, MIME: mime, URL: url}}
+	}
+	for _, c := range []struct {
+		provider, mapping string
+		value             any
+		want              []bucket.Blob // nil: the item fails
+	}{
+		{"snowflake", byColumn, "https://x.example/a.PNG?v=1#top", pic("image", "image/png", "https://x.example/a.PNG?v=1#top")},
+		{"snowflake", byColumn, " s3://media/raw/a.mp4\n", pic("video", "video/mp4", "s3://media/raw/a.mp4")},
+		{"snowflake", byColumn, "http://x.example", pic("text", "application/octet-stream", "http://x.example")},
+		{"snowflake", byColumn, nil, []bucket.Blob{file}},
+		{"snowflake", byColumn, "", []bucket.Blob{file}},
+		{"snowflake", byColumn, "  ", []bucket.Blob{file}},
+		{"snowflake", byColumn, int64(5), nil},
+		{"snowflake", byColumn, true, nil},
+		{"snowflake", byColumn, "canary", nil},
+		{"snowflake", byColumn, "file:///canary", nil},
+		{"snowflake", byColumn, "javascript:canary()", nil},
+		{"snowflake", byColumn, "https://user:canary@x.example/", nil},
+		{"snowflake", byColumn, "https:///canary", nil},
+		{"snowflake", byColumn, "https://x.example/\xffcanary", nil},
+		{"snowflake", byColumn, "https://x.example/canary\x00", nil},
+		{"snowflake", byColumn, "https://x.example/" + strings.Repeat("canary", 500), nil},
+		{"s3", byMetadata, "https://x.example/a", pic("video", "video/x-mine", "https://x.example/a")},
+		{"s3", byMetadata, "", []bucket.Blob{file}},
+		{"s3", byMetadata, "canary", nil},
+	} {
+		in := syncing.MapInput{Name: "1.json", MIME: "application/json", Columns: map[string]any{"LINK": c.value}}
+		if text, ok := c.value.(string); ok {
+			in.Metadata = map[string]string{"link": text}
+		}
+		_, got, err := apply(t, mapping(t, c.provider, c.mapping), nil, in)
+		if c.want == nil {
+			if !errs.Is(err, errs.Invalid) || errs.ScopeOf(err) != errs.ScopeObject || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), "pic") {
+				t.Errorf("%q: %v", c.value, err)
+			}
+			continue
+		}
+		if d := cmp.Diff(c.want, got); err != nil || d != "" {
+			t.Errorf("%q: %v\n%s", c.value, err, d)
+		}
+	}
+}
+
 func TestNeeds(t *testing.T) {
 	for _, c := range []struct {
 		provider, mapping string

@@ -9,6 +9,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"mooring/internal/errs"
 )
@@ -25,6 +26,10 @@ var sourceKinds = map[string][]string{
 	"file":           nil,
 	"rss_field":      {},
 }
+
+// blobSources are the kinds of sources that blobs come from: the file itself, and
+// what may hold a URL.
+var blobSources = []string{"file", "column", "metadata", "constant"}
 
 // sourceKeys are the keys that tell the kind of a source that doesn't say it.
 // "key" alone doesn't: three kinds have it.
@@ -110,18 +115,27 @@ func checkSource(e MappingEntry, provider string, at errs.Fields) {
 	case kind == "file" && e.Target != TargetBlob:
 		at.Add("value_error", "file is for blobs only: its content is no value of a field")
 	case e.Target == TargetBlob && kind == "constant":
-		if s, ok := e.Source.Value.(string); !ok || !blobURL(s) {
+		if s, ok := e.Source.Value.(string); !ok || !isBlobURL(s) {
 			at.Add("value_error", "a blob's constant must be a URL (http, https or s3)")
 		}
-	case e.Target == TargetBlob && kind != "file":
-		at.Add("value_error", "a blob comes from the file, or from a constant that is a URL")
+	case e.Target == TargetBlob && !slices.Contains(blobSources, kind):
+		at.Add("value_error", "a blob comes from the file, or from a column, metadata or a constant that holds a URL")
 	}
 }
 
-func blobURL(s string) bool {
+// blobURL reads a URL that a blob may have.
+func blobURL(s string) (*url.URL, bool) {
 	const most = 2048
+	if len(s) > most || !utf8.ValidString(s) {
+		return nil, false
+	}
 	u, err := url.Parse(s)
-	return err == nil && len(s) <= most && u.Host != "" && u.User == nil && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "s3")
+	return u, err == nil && u.Host != "" && u.User == nil && (u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "s3")
+}
+
+func isBlobURL(s string) bool {
+	_, ok := blobURL(s)
+	return ok
 }
 
 func requiredString(raw map[string]any, key string, most int, at errs.Fields) string {
