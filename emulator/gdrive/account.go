@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"mooring/emulator/noise"
 )
 
 // User makes a user, if there is none of this address, and returns the id of the
@@ -119,7 +121,7 @@ func (s *Server) ServiceAccount(email string, delegates ...string) []byte {
 	key := privateKey(s.oauth.keys)
 	s.oauth.keys++
 	a := &serviceAccount{user: s.tree.account(email, s.now()), key: &key.PublicKey}
-	a.keyID = fmt.Sprintf("%016x%016x%08x", mix(s.oauth.serial), mix(^s.oauth.serial), mix(s.oauth.serial+1)>>32)
+	a.keyID = fmt.Sprintf("%016x%016x%08x", noise.Mix(s.oauth.serial), noise.Mix(^s.oauth.serial), noise.Mix(s.oauth.serial+1)>>32)
 	for _, d := range delegates {
 		a.delegates = append(a.delegates, s.tree.account(d, s.now()).email)
 	}
@@ -136,7 +138,7 @@ func (s *Server) ServiceAccount(email string, delegates ...string) []byte {
 		"private_key_id":              a.keyID,
 		"private_key":                 string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
 		"client_email":                email,
-		"client_id":                   fmt.Sprint(mix(s.oauth.serial)),
+		"client_id":                   fmt.Sprint(noise.Mix(s.oauth.serial)),
 		"auth_uri":                    s.AuthURL(),
 		"token_uri":                   s.TokenURL(),
 		"auth_provider_x509_cert_url": s.URL + "/oauth2/v1/certs",

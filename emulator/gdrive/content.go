@@ -5,10 +5,11 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"io"
 	"sync"
+
+	"mooring/emulator/noise"
 )
 
 // content is what a binary file holds. It never changes; its hashes are computed
@@ -33,7 +34,7 @@ func (c *content) open(off, n int64) io.Reader {
 	if c.data != nil {
 		return bytes.NewReader(c.data[off : off+n])
 	}
-	return io.LimitReader(&noise{seed: c.seed, off: off}, n)
+	return io.LimitReader(noise.Reader(c.seed, off), n)
 }
 
 // sum computes the hashes.
@@ -49,30 +50,6 @@ func (c *content) sum() *content {
 // GeneratedContent is what a file made by Generated holds.
 func GeneratedContent(seed uint64, n int64) []byte {
 	out := make([]byte, n)
-	_, _ = io.ReadFull(&noise{seed: seed}, out)
+	_, _ = io.ReadFull(noise.Reader(seed, 0), out)
 	return out
-}
-
-// noise is an endless stream of bytes that depend on the seed and the offset.
-type noise struct {
-	seed uint64
-	off  int64
-}
-
-func (n *noise) Read(p []byte) (int, error) {
-	var word [8]byte
-	for i := 0; i < len(p); {
-		binary.LittleEndian.PutUint64(word[:], mix(mix(n.seed)^uint64(n.off/8)))
-		c := copy(p[i:], word[n.off%8:])
-		i, n.off = i+c, n.off+int64(c)
-	}
-	return len(p), nil
-}
-
-// mix spreads the bits of a number (splitmix64).
-func mix(z uint64) uint64 {
-	z += 0x9E3779B97F4A7C15
-	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
-	z = (z ^ z>>27) * 0x94D049BB133111EB
-	return z ^ z>>31
 }

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"mooring/emulator/noise"
 )
 
 // create makes an item that is complete before anybody can see it.
@@ -71,7 +73,7 @@ func (s *Server) Shortcut(parent, name, to string) string {
 // write adds a revision, which becomes the current one.
 func (s *Server) write(i *item, c *content) {
 	s.oauth.serial++ // any number that is used once
-	id := fmt.Sprintf("0B%016x%08x", mix(uint64(i.seq)), mix(s.oauth.serial)>>32)
+	id := fmt.Sprintf("0B%016x%08x", noise.Mix(uint64(i.seq)), noise.Mix(s.oauth.serial)>>32)
 	i.revisions = append(i.revisions, revision{id: id, modified: s.now(), content: c})
 	i.modified = s.now()
 }
@@ -148,7 +150,7 @@ func (s *Server) Unshare(id, email string) {
 // the resource key which a request must then show.
 func (s *Server) ShareByLink(id string) (resourceKey string) {
 	s.edit(id, func(i *item, _ time.Time) {
-		i.resourceKey = fmt.Sprintf("0-%016x", mix(uint64(i.seq)+7))
+		i.resourceKey = fmt.Sprintf("0-%016x", noise.Mix(uint64(i.seq)+7))
 		resourceKey = i.resourceKey
 	})
 	return resourceKey

@@ -8,13 +8,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"mooring/emulator/internal/wire"
 )
 
 // exchange is one request on its way through the server.
 type exchange struct {
 	s      *Server
 	r      *http.Request
-	w      *responseWriter
+	w      *wire.Writer
 	query  url.Values
 	form   url.Values // of a request for a token
 	entry  *Request   // fields that the log's setters don't set are fixed
@@ -29,7 +31,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log.add(x.entry)
 	x.disturb()
 	if x.plan.drop {
-		x.w.reset()
+		x.w.Reset()
 	}
 	if err := x.answer(); err != nil {
 		x.fail(err)
@@ -47,7 +49,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) *exchange {
 		Time: s.now(), Operation: op, Method: r.Method, File: id, Revision: revision, Query: x.query,
 		Range: r.Header.Get("Range"), UserAgent: r.UserAgent(),
 	}
-	x.w = &responseWriter{ResponseWriter: w, x: x}
+	x.w = x.writer(w)
 	w.Header().Set("Server", "ESF")
 	if op == Token {
 		body, _ := io.ReadAll(io.LimitReader(r.Body, maxForm))

@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"mooring/emulator/noise"
 )
 
 // The MIME types that Drive gives to what has no content of its own.
@@ -148,7 +150,7 @@ func (t *tree) add(parent *item, name, mime string, now time.Time) *item {
 		prefix = "0A"
 	}
 	i := &item{
-		seq: t.seq, id: fmt.Sprintf("%s%016x%015x", prefix, mix(uint64(t.seq)), mix(^uint64(t.seq))>>4), name: name, mime: mime,
+		seq: t.seq, id: fmt.Sprintf("%s%016x%015x", prefix, noise.Mix(uint64(t.seq)), noise.Mix(^uint64(t.seq))>>4), name: name, mime: mime,
 		created: now, modified: now, parent: parent,
 	}
 	t.items[i.id] = i

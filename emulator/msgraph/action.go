@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"mooring/emulator/internal/wire"
 )
 
 // Action is what a fault does to a request. The functions that return one are
@@ -19,11 +21,7 @@ type plan struct {
 	drop  bool   // no answer at all
 	head  http.Header
 
-	breaks   bool // the body ends after cut bytes
-	cut      int64
-	resets   bool // with a reset, not a close
-	corrupts bool // the byte at corrupt is another one
-	corrupt  int64
+	wire.Damage
 
 	ignoreRange bool
 	noHashes    bool
@@ -221,7 +219,7 @@ func Drop() Action { return Action{"Drop", func(x *exchange) { x.plan.drop = tru
 // A body of no more than n bytes is not affected.
 func ResetAfter(n int64) Action {
 	return Action{"ResetAfter", func(x *exchange) {
-		x.plan.breaks, x.plan.cut, x.plan.resets = true, n, true
+		x.plan.Breaks, x.plan.Cut, x.plan.Resets = true, n, true
 	}}
 }
 
@@ -229,12 +227,12 @@ func ResetAfter(n int64) Action {
 // however many Content-Length says. The client sees exactly these. A body of no
 // more than n bytes is not affected.
 func ShortBody(n int64) Action {
-	return Action{"ShortBody", func(x *exchange) { x.plan.breaks, x.plan.cut = true, n }}
+	return Action{"ShortBody", func(x *exchange) { x.plan.Breaks, x.plan.Cut = true, n }}
 }
 
 // CorruptByte changes the byte of the body at an offset.
 func CorruptByte(offset int64) Action {
-	return Action{"CorruptByte", func(x *exchange) { x.plan.corrupts, x.plan.corrupt = true, offset }}
+	return Action{"CorruptByte", func(x *exchange) { x.plan.Corrupts, x.plan.Corrupt = true, offset }}
 }
 
 // IgnoreRange answers a download in full, with 200, whatever Range asks.

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"mooring/emulator/internal/wire"
 )
 
 // maxForm bounds the body of a request to the token endpoint.
@@ -15,7 +17,7 @@ const maxForm = 1 << 20
 type exchange struct {
 	s      *Server
 	r      *http.Request
-	w      *responseWriter
+	w      *wire.Writer
 	addr   address
 	query  url.Values
 	form   url.Values // of the token endpoint
@@ -38,7 +40,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log.add(x.entry)
 	x.disturb()
 	if x.plan.drop {
-		x.w.reset()
+		x.w.Reset()
 	}
 	a, err := x.answer()
 	if err != nil {
@@ -67,7 +69,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) *exchange {
 		UserAgent: r.UserAgent(), Prefer: strings.Join(r.Header.Values("Prefer"), ", "), Bearer: r.Header.Get("Authorization") != "",
 	}
 	x.entry = e
-	x.w = &responseWriter{ResponseWriter: w, x: x}
+	x.w = x.writer(w)
 	w.Header().Set("request-id", e.ID)
 	w.Header().Set("client-request-id", x.clientID())
 	if !x.methodAllowed() {

@@ -26,7 +26,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.log.add(x.entry)
 	x.disturb()
 	if x.plan.drop {
-		x.w.reset()
+		x.w.Reset()
 	}
 	if err := x.answer(); err != nil {
 		x.fail(err)
@@ -39,7 +39,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) *exchange {
 	e := &Request{Time: s.now(), Method: r.Method}
 	e.RequestID = fmt.Sprintf("%016X", s.ids.Add(1))
 	x.entry = e
-	x.w = &responseWriter{ResponseWriter: w, x: x}
+	x.w = x.writer(w)
 	w.Header().Set("x-amz-request-id", e.RequestID)
 	w.Header().Set("x-amz-id-2", "emulator")
 	w.Header().Set("Server", "AmazonS3")

@@ -51,7 +51,7 @@ func (x *exchange) get(who *credential) error {
 // become shorter must not look complete.
 func (x *exchange) copyBody(body io.Reader, n int64) error {
 	if _, err := io.CopyN(x.w, body, n); err != nil {
-		x.w.end()
+		x.w.End()
 	}
 	return nil
 }

@@ -1,12 +1,13 @@
 package s3
 
 import (
-	"encoding/binary"
 	"fmt"
 	"io"
 	"sort"
 	"strings"
 	"time"
+
+	"mooring/emulator/noise"
 )
 
 // Synthetic describes a bucket of generated objects. They take no memory, so that
@@ -34,7 +35,7 @@ func (y Synthetic) key(i int) string {
 // Content returns the content of object i.
 func (y Synthetic) Content(i int) []byte {
 	out := make([]byte, y.Size)
-	_, _ = io.ReadFull(&noise{seed: uint64(i)}, out)
+	_, _ = io.ReadFull(noise.Reader(uint64(i), 0), out)
 	return out
 }
 
@@ -77,7 +78,7 @@ func (s *generatedScan) ceil(key string) (*object, error) {
 func (g generated) object(i int) *object {
 	return &object{
 		key: g.key(i), size: g.Size, modified: g.LastModified, attributes: plain,
-		etag:    fmt.Sprintf("%016x%016x-1", mix(uint64(i)), mix(uint64(g.Size))), // not an MD5
+		etag:    fmt.Sprintf("%016x%016x-1", noise.Mix(uint64(i)), noise.Mix(uint64(g.Size))), // not an MD5
 		content: noiseContent(i),
 	}
 }
@@ -86,29 +87,5 @@ func (g generated) object(i int) *object {
 type noiseContent uint64
 
 func (c noiseContent) open(off, n int64) (io.ReadCloser, error) {
-	return io.NopCloser(io.LimitReader(&noise{seed: uint64(c), off: off}, n)), nil
-}
-
-// noise is an endless stream of bytes that depend on the seed and the offset.
-type noise struct {
-	seed uint64
-	off  int64
-}
-
-func (n *noise) Read(p []byte) (int, error) {
-	var word [8]byte
-	for i := 0; i < len(p); {
-		binary.LittleEndian.PutUint64(word[:], mix(n.seed<<32^uint64(n.off/8)))
-		c := copy(p[i:], word[n.off%8:])
-		i, n.off = i+c, n.off+int64(c)
-	}
-	return len(p), nil
-}
-
-// mix spreads the bits of a number (splitmix64).
-func mix(z uint64) uint64 {
-	z += 0x9E3779B97F4A7C15
-	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
-	z = (z ^ z>>27) * 0x94D049BB133111EB
-	return z ^ z>>31
+	return io.NopCloser(io.LimitReader(noise.Reader(uint64(c), off), n)), nil
 }

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"io"
 
+	"mooring/emulator/noise"
 	"mooring/internal/errs"
 	"mooring/internal/provider/driver"
 )
@@ -31,30 +31,7 @@ type generated struct {
 
 func (g generated) size() int64 { return g.n }
 func (g generated) from(off int64) io.Reader {
-	return io.LimitReader(&noise{g.seed, off}, g.n-off)
-}
-
-type noise struct {
-	seed uint64
-	off  int64
-}
-
-func (n *noise) Read(p []byte) (int, error) {
-	var word [8]byte
-	for i := 0; i < len(p); {
-		binary.LittleEndian.PutUint64(word[:], mix(n.seed<<32^uint64(n.off/8)))
-		c := copy(p[i:], word[n.off%8:])
-		i, n.off = i+c, n.off+int64(c)
-	}
-	return len(p), nil
-}
-
-// mix spreads the bits of a number (splitmix64).
-func mix(z uint64) uint64 {
-	z += 0x9E3779B97F4A7C15
-	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
-	z = (z ^ z>>27) * 0x94D049BB133111EB
-	return z ^ z>>31
+	return io.LimitReader(noise.Reader(g.seed, off), g.n-off)
 }
 
 // digest of a whole body.

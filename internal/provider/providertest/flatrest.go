@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"mooring/emulator/noise"
 	"mooring/internal/errs"
 	"mooring/internal/key"
 	"mooring/internal/provider/driver"
@@ -54,7 +55,7 @@ func (f *Flat) scrambled(s flatScope, c *flatCursor) (out []driver.Change, more 
 func scramble(k string) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(k))
-	return mix(h.Sum64())
+	return noise.Mix(h.Sum64())
 }
 
 // strideOf returns a number that has no divisor in common with n, near its
