@@ -3,12 +3,6 @@ BIN     := bin/mooring
 TOOLS   := .cache/bin
 FUZZTIME ?= 10s
 BENCH   ?= .
-VERSITYGW ?= $(CURDIR)/$(TOOLS)/versitygw
-SDKPYTHON ?= $(CURDIR)/.cache/python/sdk/bin/python
-RCLONE  ?= $(CURDIR)/$(TOOLS)/rclone
-GDRIVEPYTHON ?= $(CURDIR)/.cache/python/gdrive/bin/python
-GRAPHPYTHON ?= $(CURDIR)/.cache/python/msgraph/bin/python
-FAKESNOWPYTHON ?= $(CURDIR)/.cache/python/snowflake/bin/python
 
 # The Snowflake driver carries a native library, which nothing here uses.
 export GOFLAGS := $(strip $(GOFLAGS) -tags=minicore_disabled)
@@ -35,19 +29,15 @@ lint:
 	tools/install golangci-lint
 	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
 
-# A real S3 server and the official SDK: neither is ours.
-interop: export MOORING_TEST_RCLONE = $(RCLONE)
-interop: export MOORING_TEST_GDRIVE_PYTHON = $(GDRIVEPYTHON)
-interop: export MOORING_TEST_GRAPH_PYTHON = $(GRAPHPYTHON)
-interop: export MOORING_TEST_FAKESNOW_PYTHON = $(FAKESNOWPYTHON)
+# Software that is not ours. A folder that pins Python packages has a Python of its own, which MOORING_TEST_<FOLDER>_PYTHON names.
+PYTHONS = $(patsubst test/interop/%/requirements.txt,%,$(wildcard test/interop/*/requirements.txt))
+interop: export MOORING_TEST_VERSITYGW = $(CURDIR)/$(TOOLS)/versitygw
+interop: export MOORING_TEST_RCLONE = $(CURDIR)/$(TOOLS)/rclone
 interop:
-	tools/install rclone
-	tools/python test/interop/gdrive
-	tools/python test/interop/msgraph
-	tools/python test/interop/snowflake
-	tools/install versitygw
-	tools/python test/interop/sdk
-	MOORING_TEST_VERSITYGW=$(VERSITYGW) MOORING_TEST_PYTHON=$(SDKPYTHON) go test -count=1 -tags interop,minicore_disabled ./test/interop/...
+	tools/python $(PYTHONS:%=test/interop/%)
+	tools/install versitygw rclone
+	$(foreach p,$(PYTHONS),MOORING_TEST_$(shell echo $p | tr a-z A-Z)_PYTHON=$(CURDIR)/.cache/python/$p/bin/python) \
+	go test -count=1 -tags interop,minicore_disabled ./test/interop/...
 
 fuzz:
 	tools/fuzz $(FUZZTIME)

@@ -136,7 +136,7 @@ type script struct {
 // script.
 func startSDK(t *testing.T) (*world, *script) {
 	t.Helper()
-	python := tool(t, "MOORING_TEST_GRAPH_PYTHON")
+	python := tool(t, "MOORING_TEST_MSGRAPH_PYTHON")
 	cert, ca := certificate(t)
 	server := httptest.NewUnstartedServer(nil)
 	o := msgraph.Documented()

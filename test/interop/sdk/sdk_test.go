@@ -17,7 +17,7 @@ import (
 )
 
 // pythonEnv names the Python that runs the script.
-const pythonEnv = "MOORING_TEST_PYTHON"
+const pythonEnv = "MOORING_TEST_SDK_PYTHON"
 
 const (
 	patience     = 5 * time.Minute

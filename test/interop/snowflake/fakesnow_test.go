@@ -29,7 +29,7 @@ import (
 )
 
 // pythonEnv names the Python that has fakesnow.
-const pythonEnv = "MOORING_TEST_FAKESNOW_PYTHON"
+const pythonEnv = "MOORING_TEST_SNOWFLAKE_PYTHON"
 
 const patience = 2 * time.Minute
 
