@@ -20,16 +20,30 @@ func TestTheDriverKeepsQuiet(t *testing.T) {
 		quietly(t)
 		return
 	}
-	exe, err := os.Executable()
-	must(t, err)
 	home := t.TempDir()
 	must(t, os.Mkdir(filepath.Join(home, "tmp"), 0o700))
+	// What would have the driver log, or refuse to log in.
+	loud := `{"common": {"log_level": "TRACE", "log_path": "` + filepath.Join(home, "log") + `"}}`
+	must(t, os.WriteFile(filepath.Join(home, "sf_client_config.json"), []byte(loud), 0o600))
+	for name, text := range map[string]string{"": "", "loud.json": loud, "damaged.json": "{"} {
+		t.Run(name, func(t *testing.T) { keepsQuiet(t, home, name, text) })
+	}
+}
+
+func keepsQuiet(t *testing.T, home, config, text string) {
+	exe, err := os.Executable()
+	must(t, err)
 	srv := table(t, emulator.Options{ChunkRows: 5}, 50)
 	srv.Key("MOORING", publicKey(t), 1)
 	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestTheDriverKeepsQuiet$", "-test.v=false")
 	cmd.Env = []string{
 		"HOME=" + home, "XDG_CACHE_HOME=" + filepath.Join(home, "cache"), "TMPDIR=" + filepath.Join(home, "tmp"), "PATH=" + os.Getenv("PATH"),
 		"MOORING_TEST_QUIET=" + srv.URL(), "http_proxy=http://192.0.2.1:1", "https_proxy=http://192.0.2.1:1",
+	}
+	if config != "" {
+		config = filepath.Join(t.TempDir(), config)
+		must(t, os.WriteFile(config, []byte(text), 0o600))
+		cmd.Env = append(cmd.Env, "SF_CLIENT_CONFIG_FILE="+config)
 	}
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -38,8 +52,11 @@ func TestTheDriverKeepsQuiet(t *testing.T) {
 		t.Errorf("%v: it printed %q, %q", err, out, stderr.String())
 	}
 	err = filepath.WalkDir(home, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			t.Errorf("it wrote %s", path)
+		switch rel, _ := filepath.Rel(home, path); rel {
+		case ".", "tmp", "sf_client_config.json":
+		case ".cache", ".cache/snowflake": // the driver makes a folder for tokens, and keeps none
+		default:
+			t.Errorf("it made %s", rel)
 		}
 		return err
 	})

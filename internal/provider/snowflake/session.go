@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rsa"
 	"database/sql"
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -34,23 +33,6 @@ type login struct {
 	timeout   time.Duration // of one statement
 	transport http.RoundTripper
 }
-
-// silence keeps the driver from logging, once a process: it writes URLs to the
-// standard error, and would let a file in the user's home change that.
-var silence = sync.OnceFunc(func() {
-	l := gosnowflake.GetLogger()
-	l.SetOutput(io.Discard)
-	_ = l.SetLogLevel("OFF")
-	var q gosnowflake.SFLogger = silent{l}
-	gosnowflake.SetLogger(&q)
-	// Each download holds a part of a result in memory.
-	gosnowflake.MaxChunkDownloadWorkers = 3
-})
-
-// silent is a logger that can't be replaced.
-type silent struct{ gosnowflake.SFLogger }
-
-func (silent) Replace(*gosnowflake.SFLogger) {}
 
 // config is the driver's, with a warehouse or without.
 func (l login) config(warehouse bool) gosnowflake.Config {
