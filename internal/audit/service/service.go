@@ -88,33 +88,53 @@ func (t *Trails) Head(ctx context.Context, org id.Org) (audit.Head, error) {
 
 // Prune removes what is older than keep and leaves a signed checkpoint in its
 // place. Each step removes a part; what is left when ctx ends goes next time.
+// errs.Corrupt: what would be removed was changed, so that nothing more is.
 func (t *Trails) Prune(ctx context.Context, org id.Org, keep time.Duration) (removed int64, err error) {
 	before := t.Now().Add(-keep)
 	for {
-		last, err := t.Audit.Last(ctx, org)
-		if err != nil {
-			if errs.Is(err, errs.NotFound) {
-				err = nil
-			}
+		n, err := t.prune(ctx, org, before)
+		if removed += n; err != nil || n < page {
 			return removed, err
-		}
-		list, err := t.Audit.Scan(ctx, org, 0, page)
-		if err != nil {
-			return removed, err
-		}
-		n := 0
-		for n < len(list) && list[n].Time.Before(before) && list[n].Sequence < last.Sequence {
-			n++
-		}
-		if n == 0 {
-			return removed, nil
-		}
-		at := list[n-1]
-		if err := t.Audit.Prune(ctx, org, t.Chain.Sign(audit.Checkpoint{Org: org, Sequence: at.Sequence, MAC: at.MAC, Time: t.Now().UTC().Truncate(time.Millisecond)})); err != nil {
-			return removed, err
-		}
-		if removed += int64(n); n < len(list) {
-			return removed, nil
 		}
 	}
+}
+
+// prune removes one part. It verifies what it removes: a checkpoint signed over
+// entries that somebody changed, or made look old, would make good what they did.
+func (t *Trails) prune(ctx context.Context, org id.Org, before time.Time) (n int64, err error) {
+	last, err := t.Audit.Last(ctx, org)
+	if errs.Is(err, errs.NotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	p, err := t.Audit.Checkpoint(ctx, org)
+	if err != nil {
+		return 0, err
+	}
+	v, err := t.Chain.Verify(org, p, audit.Head{})
+	if err != nil {
+		return 0, err
+	}
+	list, err := t.Audit.Scan(ctx, org, 0, page)
+	if err != nil {
+		return 0, err
+	}
+	for _, e := range list {
+		if !e.Time.Before(before) || e.Sequence >= last.Sequence {
+			break
+		}
+		if err := v.Next(e); err != nil {
+			return 0, err
+		}
+		n++
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	at := list[n-1]
+	return n, t.Audit.Prune(ctx, org, t.Chain.Sign(audit.Checkpoint{
+		Org: org, Sequence: at.Sequence, MAC: at.MAC, Time: t.Now().UTC().Truncate(time.Millisecond),
+	}))
 }
