@@ -102,7 +102,16 @@ func auditChain(ctx context.Context, sys system.System, master csfle.MasterKey) 
 	return audit.NewChain(key), nil
 }
 
+// firstChain makes the key of a store that holds nothing yet. Anywhere else a
+// new key would begin trails that can't be told from what was done to the old.
 func firstChain(ctx context.Context, sys system.System, master csfle.MasterKey) (*audit.Chain, error) {
+	orgs, err := sys.Organizations(ctx, "", 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(orgs) > 0 {
+		return nil, errs.New(errs.Corrupt, "audit key", "the store holds organizations but not the key of their audit trails, which somebody must have removed: restore the store from a backup")
+	}
 	key := make([]byte, 96)
 	defer clear(key)
 	_, _ = rand.Read(key) // never fails
