@@ -53,6 +53,7 @@ type app struct {
 	trails      *auditservice.Trails
 	open        func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (*provider.Source, error)
 	guard       *outbound.Guard
+	outbound    *health.Outbound
 	access      *accessservice.Service
 	tokens      *tokens.Keeper
 	connections *connectionservice.Service
@@ -92,6 +93,7 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 	a.system.ChainAudit(chain)
 	a.trails = &auditservice.Trails{Audit: a.store.Audit(), Chain: chain, Now: time.Now}
 	a.guard = outbound.New(outbound.Options{AllowNetworks: settings.Networks(), Proxy: settings.Proxy()})
+	a.outbound = &health.Outbound{Ask: a.guard.Isolated, Log: log}
 	a.access = &accessservice.Service{Store: a.store, System: a.system, Now: time.Now}
 	a.wireConnections(csfle.NewSealer(csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})))
 	if err := a.wireSyncs(); err != nil {
@@ -144,11 +146,11 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 			orgs, err := a.system.Organizations(ctx, "", 2)
 			return len(orgs) > 1, err
 		},
-		Isolated: a.guard.Isolated, RetainCredentials: a.settings.Retain,
+		Isolated: a.outbound.Isolated, RetainCredentials: a.settings.Retain, CheckEvery: a.settings.CheckEvery,
 	})
 	a.connect = a.wireOAuth(sealer)
 	a.wireWebhooks(sealer)
-	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Log: a.log, Now: time.Now}
+	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Outbound: a.outbound, Log: a.log, Now: time.Now}
 }
 
 func (a *app) wireWebhooks(sealer *csfle.Sealer) {
@@ -244,8 +246,8 @@ func (a *app) close() {
 // checker lets the monitor check through the connections' service.
 type checker struct{ connections *connectionservice.Service }
 
-func (c checker) Check(ctx context.Context, org id.Org, conn id.Connection) error {
-	result, err := c.connections.Check(ctx, org, conn, "")
+func (c checker) CheckDue(ctx context.Context, org id.Org, conn id.Connection, due time.Time) error {
+	result, err := c.connections.CheckDue(ctx, org, conn, due)
 	if err == nil && !result.Success {
 		err = errs.New(errs.Unavailable, "check", result.Message)
 	}

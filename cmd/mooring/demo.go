@@ -106,7 +106,7 @@ func (d *demo) startStorage() (err error) {
 // startServer runs the real server in this process until ctx ends.
 func (d *demo) startServer(ctx context.Context, listen string) (<-chan error, error) {
 	settings := &config.Server{
-		Listen: listen, DataDir: filepath.Join(d.data, "server"), Store: "sqlite", Syncs: 2, LogLevel: "info", LogFormat: "text",
+		Listen: listen, DataDir: filepath.Join(d.data, "server"), Store: "sqlite", Syncs: 2, CheckEvery: time.Minute, LogLevel: "info", LogFormat: "text",
 		AllowNetworks: []string{"127.0.0.0/8"},
 	}
 	if err := settings.Validate(); err != nil {

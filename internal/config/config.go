@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -39,8 +40,9 @@ type Server struct {
 	TLSCert        string
 	TLSKey         string
 	Syncs          int
-	Retain         bool // archive.retain_credentials
-	AuditDays      int  // entries of audit trails are kept for; 0: for ever
+	CheckEvery     time.Duration // between two checks of a connection that works
+	Retain         bool          // archive.retain_credentials
+	AuditDays      int           // entries of audit trails are kept for; 0: for ever
 	LogLevel       string
 	LogFormat      string
 
@@ -73,6 +75,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.StringVar(&s.TLSCert, "tls-cert", "", "`file` of the certificate chain (PEM)")
 	f.StringVar(&s.TLSKey, "tls-key", "", "`file` of the certificate's private key (PEM)")
 	f.IntVar(&s.Syncs, "syncs", 4, "sync runs at once in this process")
+	f.DurationVar(&s.CheckEvery, "check-interval", 5*time.Minute, "`time` between checks of a connection that works, 1m to 24h; a connection may have its own")
 	f.BoolVar(&s.Retain, "archive-retain-credentials", false, "keep the sealed credentials of archived connections")
 	f.IntVar(&s.AuditDays, "audit-retention-days", 0, "`days` that entries of audit trails are kept; a signed checkpoint takes the place of older ones (default: for ever)")
 	s.oauthFlags(f)
@@ -109,6 +112,9 @@ func (s *Server) Validate() error {
 	}
 	if s.Syncs < 1 || s.Syncs > 256 {
 		return invalid("--syncs must be between 1 and 256")
+	}
+	if s.CheckEvery < time.Minute || s.CheckEvery > 24*time.Hour {
+		return invalid("--check-interval must be between 1m and 24h")
 	}
 	if s.AuditDays < 0 || s.AuditDays > 36500 {
 		return invalid("--audit-retention-days must be between 0 and 36500")

@@ -61,6 +61,14 @@ type Connection struct {
 	NextCheckAt           *time.Time `bson:"next_check_at,omitempty"`
 	LastUsedAt            *time.Time `bson:"last_used_at,omitempty"`
 
+	// CheckInterval is the time between checks while all is well, in seconds;
+	// nil: the server's.
+	CheckInterval *int64 `bson:"check_interval_seconds,omitempty"`
+	// CredentialsExpireAt is when a user says that the credentials expire, and
+	// ExpiryTold the one of these times that an event was raised of.
+	CredentialsExpireAt *time.Time `bson:"credentials_expire_at,omitempty"`
+	ExpiryTold          *time.Time `bson:"expiry_told,omitempty"`
+
 	CreatedAt time.Time     `bson:"created_at"`
 	UpdatedAt time.Time     `bson:"updated_at"`
 	CreatedBy string        `bson:"created_by_user_id"`
@@ -94,4 +102,6 @@ type Filter struct {
 	Provider string
 	Status   Status
 	IsActive *bool
+	// UnusedSince selects those that were never used, or last before it.
+	UnusedSince time.Time
 }

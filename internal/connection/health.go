@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"hash/fnv"
 	"slices"
 	"time"
 
@@ -24,6 +25,8 @@ type Attempt struct {
 	Began      time.Time // before the first request
 	Generation int64     // CredentialsGeneration of what it used
 	Source     string
+	// Pace is the server's time between checks while all is well; 0 is CheckEvery.
+	Pace time.Duration
 }
 
 // Fault is what is known of a failed attempt.
@@ -71,7 +74,7 @@ func (f Fault) Countable() bool {
 // CheckEvery is the pace of checks while all is well, and recheck the pace
 // after a check that said nothing.
 const (
-	CheckEvery = time.Hour
+	CheckEvery = 5 * time.Minute
 	recheck    = 5 * time.Minute
 )
 
@@ -90,6 +93,7 @@ func Failure(c *Connection, a Attempt, f Fault, now time.Time) (counted bool) {
 		return false
 	}
 	now = cut(now)
+	c.warnOfExpiry(now)
 	if !c.counts(a, f) {
 		if a.Source == SourceCheck {
 			c.checked(now, now.Add(max(recheck, f.RetryAfter)))
@@ -136,10 +140,11 @@ func Success(c *Connection, a Attempt, now time.Time) {
 	}
 	now = cut(now)
 	if a.Source == SourceSync { // as good as a check, but not one
-		c.NextCheckAt, c.UpdatedAt = new(now.Add(CheckEvery)), now
+		c.NextCheckAt = new(c.nextCheck(a, now))
 	} else {
-		c.checked(now, now.Add(CheckEvery))
+		c.checked(now, c.nextCheck(a, now))
 	}
+	c.warnOfExpiry(now)
 	c.succeeded(a)
 	if c.Status == Failed {
 		c.activate(now, audit.System())
@@ -176,8 +181,23 @@ func (c *Connection) counts(a Attempt, f Fault) bool {
 	return true
 }
 
-func (c *Connection) checked(now, next time.Time) {
-	c.LastCheckedAt, c.NextCheckAt, c.UpdatedAt = &now, &next, now
+func (c *Connection) checked(now, next time.Time) { c.LastCheckedAt, c.NextCheckAt = &now, &next }
+
+// nextCheck is when to look again while all is well: up to a tenth sooner or
+// later than the interval says, so that checks spread. The attempt decides, so
+// that an update that is tried again comes to the same.
+func (c *Connection) nextCheck(a Attempt, now time.Time) time.Time {
+	every := a.Pace
+	if every <= 0 {
+		every = CheckEvery
+	}
+	if c.CheckInterval != nil {
+		every = time.Duration(*c.CheckInterval) * time.Second
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(string(c.ID) + a.ID))
+	const parts = 1001
+	return now.Add(every*9/10 + every/5*time.Duration(h.Sum32()%parts)/(parts-1)).Truncate(time.Millisecond)
 }
 
 // succeeded clears what speaks against the connection and remembers since when.

@@ -23,6 +23,9 @@ type Draft struct {
 	Metadata    map[string]any
 	Config      config.Sealed
 	CreatedBy   string
+
+	CheckInterval       *int64
+	CredentialsExpireAt *time.Time
 }
 
 // New makes a connection. tested is the attempt that proved it, nil when it was
@@ -33,9 +36,10 @@ func New(d Draft, tested *Attempt, by audit.Actor, now time.Time) Connection {
 		ID: d.ID, Org: d.Org, Provider: d.Config.Provider, Config: d.Config, Name: d.Name, Description: d.Description,
 		Metadata: d.Metadata, Status: Active, CredentialsGeneration: 1,
 		CreatedAt: now, UpdatedAt: now, CreatedBy: d.CreatedBy, NextCheckAt: &now,
+		CheckInterval: d.CheckInterval, CredentialsExpireAt: d.CredentialsExpireAt,
 	}
 	if tested != nil {
-		c.checked(now, now.Add(CheckEvery))
+		c.checked(now, c.nextCheck(*tested, now))
 		c.succeeded(*tested)
 	}
 	c.note(now, by, audit.ConnectionCreated, map[string]any{
@@ -49,6 +53,9 @@ type Edit struct {
 	Name        *string
 	Description *string        // "" clears
 	Metadata    map[string]any // replaces all
+
+	CheckInterval       *int64     // seconds; 0: the server's
+	CredentialsExpireAt *time.Time // the zero time: not known
 }
 
 // Amend applies an edit. One that changes nothing leaves no trace.
@@ -74,6 +81,12 @@ func Amend(c *Connection, e Edit, by audit.Actor, now time.Time) error {
 	if e.Metadata != nil && len(e.Metadata)+len(c.Metadata) > 0 && !sameJSON(e.Metadata, c.Metadata) {
 		changes["metadata"] = []any{c.Metadata, e.Metadata}
 		c.Metadata = e.Metadata
+	}
+	if e.CheckInterval != nil {
+		c.amendInterval(*e.CheckInterval, changes, now)
+	}
+	if e.CredentialsExpireAt != nil {
+		c.amendExpiry(*e.CredentialsExpireAt, changes)
 	}
 	if len(changes) > 0 {
 		c.UpdatedAt = cut(now)
@@ -101,7 +114,7 @@ func ReplaceConfig(c *Connection, s config.Sealed, tested *Attempt, by audit.Act
 	case c.Status == Suspended && c.SuspendedBy == ByUser:
 		c.LastCheckedAt = &now
 	default:
-		c.checked(now, now.Add(CheckEvery))
+		c.checked(now, c.nextCheck(*tested, now))
 		c.succeeded(*tested)
 		if c.Status != Active {
 			c.activate(now, by)
@@ -136,7 +149,7 @@ func Resume(c *Connection, passed Attempt, by audit.Actor, now time.Time) error 
 		return conflict(c, "be resumed on a test of replaced credentials", "resume it again")
 	}
 	now = cut(now)
-	c.checked(now, now.Add(CheckEvery))
+	c.checked(now, c.nextCheck(passed, now))
 	c.succeeded(passed)
 	c.activate(now, by)
 	return nil

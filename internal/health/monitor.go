@@ -15,80 +15,166 @@ import (
 )
 
 // Checker checks one connection now and records the outcome, which moves its
-// next_check_at. It bounds the time that a check takes by itself.
+// next_check_at. It bounds the time that a check takes by itself. It does
+// nothing when the connection is no longer due since then: somebody else has
+// made the check.
 type Checker interface {
-	Check(ctx context.Context, org id.Org, c id.Connection) error
+	CheckDue(ctx context.Context, org id.Org, c id.Connection, due time.Time) error
 }
 
-// Monitor checks what is due until its context ends.
+// Monitor checks what is due until its context ends. A host that its checks go
+// to has no more of them under way than there is room left: one host that is
+// slow takes half of the room, two a third each, and what others need is there.
 type Monitor struct {
-	System  system.System
-	Checker Checker
-	Log     *slog.Logger
-	Now     func() time.Time
+	System   system.System
+	Checker  Checker
+	Outbound *Outbound // nil: not watched
+	Log      *slog.Logger
+	Now      func() time.Time
 
-	Concurrent int           // checks at once, default 16
+	Concurrent int           // checks at once, default 256
 	Timeout    time.Duration // of one check that its Checker does not end, default 2 min
-	Poll       time.Duration // of the due queue, default 5 s
+	Poll       time.Duration // of the due queue, default 1 s
 }
 
 // timeout is far beyond the time that a test may take: were it to end first, a
 // provider that does not answer would look like a check that we gave up, which
-// never counts.
+// never counts. breath is the least time between two looks at the queue.
 const (
-	concurrent = 16
+	concurrent = 256
 	timeout    = 2 * time.Minute
-	poll       = 5 * time.Second
+	poll       = time.Second
+	breath     = 20 * time.Millisecond
 )
 
 // Run checks until ctx ends and then waits for the checks under way.
 func (m *Monitor) Run(ctx context.Context) {
-	var checks sync.WaitGroup
-	defer checks.Wait()
-	slots := make(chan struct{}, either(m.Concurrent, concurrent))
-	var mu sync.Mutex
-	busy := map[id.Connection]bool{}
-	for {
-		due, err := m.System.DueConnections(ctx, m.Now(), 4*cap(slots))
-		if err != nil && ctx.Err() == nil {
-			m.Log.Error("reading the connections due for a check", "error", err)
-		}
-		for _, ref := range due {
-			mu.Lock()
-			again := busy[ref.Connection]
-			busy[ref.Connection] = true
-			mu.Unlock()
-			if again {
-				continue
-			}
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			checks.Go(func() {
-				m.check(ctx, ref)
-				mu.Lock()
-				delete(busy, ref.Connection)
-				mu.Unlock()
-				<-slots
-			})
-		}
+	s := &sweep{Monitor: m, free: either(m.Concurrent, concurrent), busy: map[id.Connection]bool{}, hosts: map[string]int{}, ended: make(chan struct{}, 1)}
+	defer s.checks.Wait()
+	if m.Outbound != nil {
+		s.checks.Go(func() { m.Outbound.watch(ctx) })
+	}
+	for ctx.Err() == nil {
 		wait := either(m.Poll, poll)
+		next := time.NewTimer(wait + rand.N(wait/4)) //nolint:gosec // spreads load, nothing secret
+		var ended chan struct{}
+		if s.dispatch(ctx) {
+			ended = s.ended
+		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-time.After(wait + rand.N(wait/4)): //nolint:gosec // spreads load, nothing secret
+		case <-next.C:
+		case <-ended:
+			pause(ctx, breath)
 		}
+		next.Stop()
 	}
 }
 
-func (m *Monitor) check(ctx context.Context, ref system.ConnectionRef) {
+// sweep is a Monitor at work.
+type sweep struct {
+	*Monitor
+	checks sync.WaitGroup
+	ended  chan struct{} // tells that a check has ended
+
+	mu    sync.Mutex
+	free  int
+	busy  map[id.Connection]bool
+	hosts map[string]int // checks under way
+}
+
+// dispatch starts checks of what is due, as far as there is room, and reports
+// whether more may be due.
+func (s *sweep) dispatch(ctx context.Context) (more bool) {
+	full, room, underWay := s.crowded()
+	if room == 0 {
+		return true
+	}
+	limit := room + underWay // those under way are due until they have ended
+	due, err := s.System.DueConnections(ctx, s.Now(), full, limit)
+	if err != nil && ctx.Err() == nil {
+		s.Log.Error("reading the connections due for a check", "error", err)
+	}
+	more = len(full) > 0 || len(due) == limit
+	for _, d := range due {
+		switch s.enter(d) {
+		case entered:
+			s.checks.Go(func() {
+				defer s.leave(d)
+				s.check(ctx, d)
+			})
+		case crowded:
+			more = true
+		}
+	}
+	return more
+}
+
+// crowded returns the hosts whose share is taken, how many checks more there is
+// room for, and how many are under way.
+func (s *sweep) crowded() (hosts []string, room, underWay int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for h, n := range s.hosts {
+		if n >= s.free {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts, s.free, len(s.busy)
+}
+
+type entry int
+
+const (
+	entered entry = iota
+	underWay
+	crowded
+)
+
+func (s *sweep) enter(d system.DueConnection) entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.busy[d.Connection]:
+		return underWay
+	case s.hosts[d.Host] >= s.free:
+		return crowded
+	}
+	s.free--
+	s.busy[d.Connection] = true
+	s.hosts[d.Host]++
+	return entered
+}
+
+func (s *sweep) leave(d system.DueConnection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free++
+	delete(s.busy, d.Connection)
+	if s.hosts[d.Host]--; s.hosts[d.Host] == 0 {
+		delete(s.hosts, d.Host)
+	}
+	select {
+	case s.ended <- struct{}{}:
+	default:
+	}
+}
+
+func (m *Monitor) check(ctx context.Context, d system.DueConnection) {
 	ctx, cancel := context.WithTimeout(ctx, either(m.Timeout, timeout))
 	defer cancel()
-	err := m.Checker.Check(ctx, ref.Org, ref.Connection)
+	err := m.Checker.CheckDue(ctx, d.Org, d.Connection, d.Due)
 	if err != nil && !errs.Is(err, errs.Canceled) {
-		m.Log.Info("check failed", "connection", ref.Connection, "kind", errs.KindOf(err).String(), "error", err)
+		m.Log.Info("check failed", "connection", d.Connection, "kind", errs.KindOf(err).String(), "error", err)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
 }
 

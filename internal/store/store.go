@@ -45,6 +45,7 @@ type Store interface {
 	Namespaces() Namespaces
 	APIKeys() APIKeys
 	Connections() Connections
+	Usage() Usage
 	Tokens() Tokens
 	Consents() Consents
 	Buckets() Buckets
@@ -126,6 +127,22 @@ type Connections interface {
 	Count(ctx context.Context, org id.Org, f connection.Filter) (int64, error)
 	// Touch moves last_used_at without a revision; it may be held back for a minute.
 	Touch(ctx context.Context, org id.Org, id id.Connection) error
+	// Beat keeps what an attempt leaves that changes nothing else, without a
+	// revision, if the record still has the revision given, else it reports
+	// false. An Update that read the record before is tried again.
+	Beat(ctx context.Context, org id.Org, id id.Connection, revision int64, b connection.Beat) (kept bool, err error)
+}
+
+// Usage is what connections did, by day.
+type Usage interface {
+	// Add adds parts, each to the connection and day that it names; one that
+	// holds a run counted before adds nothing.
+	Add(ctx context.Context, org id.Org, parts []connection.Usage) error
+	// List returns the days of a connection from the first to the last day, both
+	// included, that have any, in order.
+	List(ctx context.Context, org id.Org, conn id.Connection, first, last string) ([]connection.Usage, error)
+	// Prune removes the days before one.
+	Prune(ctx context.Context, org id.Org, before string) error
 }
 
 // Tokens are what connections' credentials were exchanged for, one document a

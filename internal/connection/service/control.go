@@ -43,12 +43,12 @@ func (s *Service) Test(ctx context.Context, org id.Org, by audit.Actor, idOrName
 	if err != nil {
 		return TestResult{}, err
 	}
-	o, err := s.probe(ctx, opened, s.tokens(&c, opened), connection.SourceTest, c.CredentialsGeneration)
+	o, err := s.probe(s.using(ctx, &c), opened, s.tokens(&c, opened), connection.SourceTest, c.CredentialsGeneration)
 	if err != nil {
 		return TestResult{}, err
 	}
 	now := s.d.Now()
-	_, err = s.d.Connections.Update(ctx, org, c.ID, func(cur *connection.Connection) error {
+	_, err = s.update(ctx, org, c.ID, func(cur *connection.Connection) error {
 		changes := map[string]any{"message": o.result.Message}
 		cur.Outbox.Note(now, by, audit.ConnectionTested, audit.StorageConnection, string(cur.ID), o.result.Success, changes)
 		o.settle(cur, o.attempt, now)
@@ -78,7 +78,7 @@ func (s *Service) Browse(ctx context.Context, org id.Org, idOrName, path, page s
 	if err != nil {
 		return driver.Listing{}, err
 	}
-	list, err := within(ctx, s, opened, s.tokens(&c, opened), func(ctx context.Context, p Prober) (driver.Listing, error) {
+	list, err := within(s.using(ctx, &c), s, opened, s.tokens(&c, opened), func(ctx context.Context, p Prober) (driver.Listing, error) {
 		return p.Browse(ctx, path, page, limit)
 	})
 	if err != nil {

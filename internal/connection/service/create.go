@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"mooring/internal/audit"
 	"mooring/internal/connection"
@@ -22,6 +23,9 @@ type CreateRequest struct {
 	ProviderConfig map[string]any // as decoded from JSON
 	TestBeforeSave *bool          // nil is true
 	User           id.User        // on whose behalf; "" is the actor
+
+	CheckInterval       *int64 // seconds between checks; nil: the server's
+	CredentialsExpireAt *time.Time
 }
 
 // Create tests and stores a connection. Bad fields are errs.Invalid with their
@@ -38,6 +42,8 @@ func (s *Service) Create(ctx context.Context, org id.Org, by audit.Actor, r Crea
 	d.Name = connection.CleanName(r.Name, at)
 	d.Description = connection.CleanDescription(r.Description, at)
 	d.Metadata = connection.CleanMetadata(r.Metadata, at)
+	d.CheckInterval, d.CredentialsExpireAt = r.CheckInterval, r.CredentialsExpireAt
+	connection.CheckCheckInterval(r.CheckInterval, at)
 	c, err := s.decodeNew(ctx, org, r, at)
 	if err != nil {
 		return none, err

@@ -32,6 +32,7 @@ type memory struct {
 	touched map[id.Connection]int
 	audit   []audit.Entry
 	events  []event.Event
+	beats   int
 }
 
 var _ store.Connections = (*memory)(nil)
@@ -143,6 +144,22 @@ func (m *memory) Touch(_ context.Context, _ id.Org, conn id.Connection) error {
 	defer m.mu.Unlock()
 	m.touched[conn]++
 	return nil
+}
+
+// Beat refuses every second beat, as a store does whose record has changed.
+func (m *memory) Beat(_ context.Context, org id.Org, conn id.Connection, revision int64, b connection.Beat) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	doc, err := m.read(org, conn)
+	if m.beats++; err != nil || doc.Revision != revision || m.beats%2 == 0 {
+		return false, err
+	}
+	if b.CheckedAt != nil {
+		doc.LastCheckedAt = b.CheckedAt
+	}
+	doc.LastSuccessAt, doc.NextCheckAt = &b.SuccessAt, &b.NextCheckAt
+	_, err = m.write(doc)
+	return err == nil, err
 }
 
 // provider is a fake adapter: what it was opened with, and what it answers.

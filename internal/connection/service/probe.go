@@ -54,7 +54,7 @@ func (s *Service) attempt(ctx context.Context, c config.Config, t driver.Tokens,
 	use func(context.Context, Prober) (driver.Report, error),
 ) (outcome, error) {
 	began := s.d.Now()
-	o := outcome{attempt: connection.Attempt{ID: id.NewToken(24), Began: began, Generation: generation, Source: source}}
+	o := outcome{attempt: connection.Attempt{ID: id.NewToken(24), Began: began, Generation: generation, Source: source, Pace: s.d.CheckEvery}}
 	report, err := within(ctx, s, c, t, use)
 	latency := s.d.Now().Sub(began).Milliseconds()
 	if err == nil {

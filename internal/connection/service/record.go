@@ -27,14 +27,18 @@ func (s *Service) OpenConfig(ctx context.Context, org id.Org, conn id.Connection
 	if err != nil {
 		return Opened{}, err
 	}
-	if err := connection.Usable(&c, "be used"); err != nil {
+	return s.opened(ctx, &c)
+}
+
+func (s *Service) opened(ctx context.Context, c *connection.Connection) (Opened, error) {
+	if err := connection.Usable(c, "be used"); err != nil {
 		return Opened{}, err
 	}
-	opened, err := s.open(ctx, &c)
+	opened, err := s.open(ctx, c)
 	if err != nil {
 		return Opened{}, err
 	}
-	return Opened{opened, c.CredentialsGeneration, s.tokens(&c, opened)}, nil
+	return Opened{opened, c.CredentialsGeneration, s.tokens(c, opened)}, nil
 }
 
 // Check probes a connection on our own initiative and takes note of what it
@@ -43,18 +47,36 @@ func (s *Service) OpenConfig(ctx context.Context, org id.Org, conn id.Connection
 // suspended, and once it is archived. A refusal is a result, not an error.
 // A check that can't be made, for a reason of ours, is tried again later.
 func (s *Service) Check(ctx context.Context, org id.Org, conn id.Connection, attempt string) (TestResult, error) {
-	opened, err := s.OpenConfig(ctx, org, conn)
+	c, err := s.d.Connections.Get(ctx, org, conn)
 	if err != nil {
-		return TestResult{}, s.postpone(ctx, org, conn, err)
+		return TestResult{}, err
 	}
-	o, err := s.probe(ctx, opened.Config, opened.Tokens, connection.SourceCheck, opened.Generation)
+	return s.check(ctx, &c, attempt)
+}
+
+// CheckDue is Check of a connection that was due at a time. It does nothing when
+// it no longer is: somebody else has made that check meanwhile.
+func (s *Service) CheckDue(ctx context.Context, org id.Org, conn id.Connection, due time.Time) (TestResult, error) {
+	c, err := s.d.Connections.Get(ctx, org, conn)
+	if err != nil || c.NextCheckAt == nil || !c.NextCheckAt.Equal(due) {
+		return TestResult{Success: true}, err
+	}
+	return s.check(ctx, &c, "due "+due.UTC().Format(time.RFC3339Nano))
+}
+
+func (s *Service) check(ctx context.Context, c *connection.Connection, attempt string) (TestResult, error) {
+	opened, err := s.opened(ctx, c)
 	if err != nil {
-		return TestResult{}, s.postpone(ctx, org, conn, err)
+		return TestResult{}, s.postpone(ctx, c.Org, c.ID, err)
+	}
+	o, err := s.probe(s.using(ctx, c), opened.Config, opened.Tokens, connection.SourceCheck, opened.Generation)
+	if err != nil {
+		return TestResult{}, s.postpone(ctx, c.Org, c.ID, err)
 	}
 	if attempt != "" {
 		o.attempt.ID = attempt
 	}
-	_, err = s.settle(ctx, org, conn, o, o.attempt)
+	_, err = s.settleOf(ctx, c, o, o.attempt)
 	return o.result, err
 }
 
@@ -75,7 +97,12 @@ func (s *Service) postpone(ctx context.Context, org id.Org, conn id.Connection, 
 // RecordSuccess takes note of an attempt that succeeded, and that the
 // connection was used.
 func (s *Service) RecordSuccess(ctx context.Context, org id.Org, conn id.Connection, a connection.Attempt) error {
-	if _, err := s.settle(ctx, org, conn, outcome{result: TestResult{Success: true}}, a); err != nil {
+	a.Pace = s.d.CheckEvery
+	c, err := s.d.Connections.Get(ctx, org, conn)
+	if err != nil {
+		return err
+	}
+	if _, err := s.settleOf(ctx, &c, outcome{result: TestResult{Success: true}}, a); err != nil {
 		return err
 	}
 	return s.Touch(ctx, org, conn)
@@ -104,7 +131,7 @@ func (s *Service) RecordFailure(ctx context.Context, org id.Org, conn id.Connect
 		if c.Status != connection.Active {
 			return false, nil
 		}
-		if o, err = s.probe(ctx, opened, s.tokens(&c, opened), connection.SourceCheck, a.Generation); err != nil {
+		if o, err = s.probe(s.using(ctx, &c), opened, s.tokens(&c, opened), connection.SourceCheck, a.Generation); err != nil {
 			return false, err
 		}
 		if o.result.Success {
@@ -118,10 +145,22 @@ func (s *Service) RecordFailure(ctx context.Context, org id.Org, conn id.Connect
 	return s.settle(ctx, org, conn, o, a)
 }
 
+// settleOf is settle for whoever has just read the connection: a success that
+// changes nothing is kept beside the record.
+func (s *Service) settleOf(ctx context.Context, c *connection.Connection, o outcome, a connection.Attempt) (counted bool, err error) {
+	if b, quiet := connection.Quiet(c, a, s.d.Now()); quiet && o.result.Success {
+		kept, err := s.d.Connections.Beat(ctx, c.Org, c.ID, c.Revision, b)
+		if kept || err != nil {
+			return false, err
+		}
+	}
+	return s.settle(ctx, c.Org, c.ID, o, a)
+}
+
 // settle applies an outcome as that of the attempt a.
 func (s *Service) settle(ctx context.Context, org id.Org, conn id.Connection, o outcome, a connection.Attempt) (counted bool, err error) {
 	now := s.d.Now()
-	_, err = s.d.Connections.Update(ctx, org, conn, func(cur *connection.Connection) error {
+	_, err = s.update(ctx, org, conn, func(cur *connection.Connection) error {
 		counted = o.settle(cur, a, now)
 		return nil
 	})

@@ -59,6 +59,12 @@ type Deps struct {
 	Isolated func(ctx context.Context) bool
 	// RetainCredentials keeps the sealed credentials of archived connections.
 	RetainCredentials bool
+	// CheckEvery is the time between checks while all is well; 0 is the domain's.
+	CheckEvery time.Duration
+	// Activated hears of connections that have become ACTIVE again. nil: nobody does.
+	Activated func(ctx context.Context, org id.Org, conn id.Connection)
+	// For marks a context with the connection that a source is opened for. nil: none is.
+	For func(ctx context.Context, org id.Org, conn id.Connection) context.Context
 	// TestTimeout ends a test or a listing; 0 is 30 seconds.
 	TestTimeout time.Duration
 	Now         func() time.Time // nil: time.Now
@@ -105,6 +111,27 @@ func (s *Service) List(ctx context.Context, org id.Org, f connection.Filter, p s
 // Count counts what List pages through.
 func (s *Service) Count(ctx context.Context, org id.Org, f connection.Filter) (int64, error) {
 	return s.d.Connections.Count(ctx, org, f)
+}
+
+// update changes a connection, and tells when it has become active again.
+func (s *Service) update(ctx context.Context, org id.Org, conn id.Connection, change func(*connection.Connection) error) (connection.Connection, error) {
+	var was connection.Status
+	c, err := s.d.Connections.Update(ctx, org, conn, func(cur *connection.Connection) error {
+		was = cur.Status
+		return change(cur)
+	})
+	if err == nil && was != connection.Active && c.Status == connection.Active && s.d.Activated != nil {
+		s.d.Activated(ctx, org, conn)
+	}
+	return c, err
+}
+
+// using marks a context with the connection that is used.
+func (s *Service) using(ctx context.Context, c *connection.Connection) context.Context {
+	if s.d.For == nil {
+		return ctx
+	}
+	return s.d.For(ctx, c.Org, c.ID)
 }
 
 // Touch notes that the connection was used with success.

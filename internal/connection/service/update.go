@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -27,6 +28,9 @@ type UpdateRequest struct {
 	IsActive       *bool          // counts only without Status
 	TestBeforeSave *bool          // of a ProviderConfig that differs; nil is true
 	Reason         string         // of a suspension
+
+	CheckInterval       *int64     // seconds; 0: the server's
+	CredentialsExpireAt *time.Time // the zero time: not known
 }
 
 // update is a request on its way.
@@ -73,7 +77,7 @@ func (s *Service) Update(ctx context.Context, org id.Org, by audit.Actor, idOrNa
 		}
 	}
 	now := s.d.Now()
-	doc, err := s.d.Connections.Update(ctx, org, c.ID, func(cur *connection.Connection) error {
+	doc, err := s.update(ctx, org, c.ID, func(cur *connection.Connection) error {
 		if (u.changed || u.passed != nil) && cur.CredentialsGeneration != c.CredentialsGeneration {
 			return errs.New(errs.Conflict, op, "provider_config of connection "+string(c.ID)+" was replaced by somebody else meanwhile: read it and try again")
 		}
@@ -111,6 +115,10 @@ func (u *update) read(ctx context.Context) error {
 	if u.r.Metadata != nil {
 		u.edit.Metadata = connection.CleanMetadata(u.r.Metadata, at)
 	}
+	if u.edit.CheckInterval = u.r.CheckInterval; u.r.CheckInterval != nil && *u.r.CheckInterval != 0 {
+		connection.CheckCheckInterval(u.r.CheckInterval, at)
+	}
+	u.edit.CredentialsExpireAt = u.r.CredentialsExpireAt
 	u.want = connection.Requested(u.r.Status, u.r.IsActive, at)
 	if u.r.ProviderConfig != nil {
 		if u.want == connection.Archived {
@@ -193,7 +201,7 @@ func (u *update) prove(ctx context.Context) error {
 		return o.failure(errs.Invalid, op, "provider_config was not saved: ")
 	}
 	kept := provider.NewTokens(u.d.Now)
-	o, err := u.probe(ctx, c, u.trialTokens(c, kept), connection.SourceTest, u.old.CredentialsGeneration)
+	o, err := u.probe(u.using(ctx, &u.old), c, u.trialTokens(c, kept), connection.SourceTest, u.old.CredentialsGeneration)
 	if err != nil {
 		return err
 	}

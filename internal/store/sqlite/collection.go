@@ -38,10 +38,13 @@ type collection[T any, ID ~string] struct {
 	noun    string // for messages
 	head    func(*T) head[ID]
 	columns []column[T]
-	// overlay is a column that is written on its own and wins over the
-	// document, which merge tells about it; "" when there is none.
-	overlay string
-	merge   func(*T, sql.NullInt64)
+	// overlay are columns that are also written on their own and win over the
+	// document, which merge tells about them.
+	overlay []string
+	merge   func(*T, []sql.NullInt64)
+	// guard are those of columns that are written on their own: an update is lost
+	// if one has another value than the document it read.
+	guard []string
 
 	selecting, inserting, updating string
 }
@@ -49,17 +52,16 @@ type collection[T any, ID ~string] struct {
 // define completes a declaration.
 func define[T any, ID ~string](s *Store, c collection[T, ID]) *collection[T, ID] {
 	c.s = s
-	overlay := "NULL"
-	if c.overlay != "" {
-		overlay = c.overlay
-	}
-	c.selecting = "SELECT doc, " + overlay + " FROM " + c.table
+	c.selecting = "SELECT " + strings.Join(append([]string{"doc"}, c.overlay...), ", ") + " FROM " + c.table
 	names, marks, sets := "id, org, revision, created, doc", "?, ?, ?, ?, ?", "revision = ?, created = ?, doc = ?"
 	for _, col := range c.columns {
 		names, marks, sets = names+", "+col.name, marks+", ?", sets+", "+col.name+" = ?"
 	}
 	c.inserting = "INSERT INTO " + c.table + " (" + names + ") VALUES (" + marks + ")"
 	c.updating = "UPDATE " + c.table + " SET " + sets + " WHERE id = ? AND org = ? AND revision = ?"
+	for _, g := range c.guard { // NULL: never written on its own, nor by an update since
+		c.updating += " AND (" + g + " IS NULL OR " + g + " IS ?)"
+	}
 	return &c
 }
 
@@ -125,8 +127,12 @@ func (c *collection[T, ID]) all(ctx context.Context, verb, clause string, args .
 
 func (c *collection[T, ID]) scan(r *sql.Rows) (v T, err error) {
 	var b sql.RawBytes
-	var overlay sql.NullInt64
-	if err := r.Scan(&b, &overlay); err != nil {
+	overlay := make([]sql.NullInt64, len(c.overlay))
+	into := []any{&b}
+	for i := range overlay {
+		into = append(into, &overlay[i])
+	}
+	if err := r.Scan(into...); err != nil {
 		return v, err
 	}
 	if err := doc.Decode(b, &v); err != nil {
@@ -164,7 +170,7 @@ func (c *collection[T, ID]) attempt(ctx context.Context, org id.Org, cur T, chan
 		return zero, err
 	}
 	h := c.head(&cur)
-	i, revision := *h.id, *h.revision
+	i, revision, guards := *h.id, *h.revision, c.guards(&cur)
 	if err := change(&cur); err != nil {
 		return zero, err
 	}
@@ -183,7 +189,7 @@ func (c *collection[T, ID]) attempt(ctx context.Context, org id.Org, cur T, chan
 	*h.revision = revision + 1
 	out, err := c.write(ctx, "update", org, &cur, func(t *tx, b []byte) error {
 		args := append([]any{revision + 1, h.created.UnixMilli(), b}, c.values(&cur)...)
-		n, err := t.exec(c.updating, append(args, string(i), string(org), revision)...)
+		n, err := t.exec(c.updating, append(append(args, string(i), string(org), revision), guards...)...)
 		if err == nil && n == 0 {
 			return errLost
 		}
@@ -223,6 +229,18 @@ func (c *collection[T, ID]) values(v *T) []any {
 	out := make([]any, len(c.columns))
 	for i, col := range c.columns {
 		out[i] = col.value(v)
+	}
+	return out
+}
+
+// guards are the values of the guarded columns.
+func (c *collection[T, ID]) guards(v *T) (out []any) {
+	for _, g := range c.guard {
+		for _, col := range c.columns {
+			if col.name == g {
+				out = append(out, col.value(v))
+			}
+		}
 	}
 	return out
 }

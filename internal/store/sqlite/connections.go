@@ -26,11 +26,20 @@ func newConnections(s *Store) connections {
 			{"live_name", func(d *connection.Connection) any { return liveName(d.Name, d.Status != connection.Archived) }},
 			{"provider", func(d *connection.Connection) any { return d.Provider }},
 			{"status", func(d *connection.Connection) any { return string(d.Status) }},
+			{"host", func(d *connection.Connection) any { return d.Config.Host() }},
 			{"next_check", func(d *connection.Connection) any { return millis(d.NextCheckAt) }},
+			{"last_checked", func(d *connection.Connection) any { return millis(d.LastCheckedAt) }},
+			{"last_success", func(d *connection.Connection) any { return millis(d.LastSuccessAt) }},
 		},
-		overlay: "last_used",
-		merge: func(d *connection.Connection, ms sql.NullInt64) {
-			used := s.touch.of(d.ID)
+		overlay: []string{"last_used", "next_check", "last_checked", "last_success"},
+		guard:   []string{"next_check", "last_checked", "last_success"},
+		merge: func(d *connection.Connection, over []sql.NullInt64) {
+			for i, at := range []**time.Time{&d.NextCheckAt, &d.LastCheckedAt, &d.LastSuccessAt} {
+				if ms := over[i+1]; ms.Valid {
+					*at = new(cut(time.UnixMilli(ms.Int64)))
+				}
+			}
+			used, ms := s.touch.of(d.ID), over[0]
 			if ms.Valid && time.UnixMilli(ms.Int64).After(used) {
 				used = time.UnixMilli(ms.Int64)
 			}
@@ -48,12 +57,21 @@ func (c connections) ByName(ctx context.Context, org id.Org, name string) (conne
 
 // List implements store.Connections.
 func (c connections) List(ctx context.Context, org id.Org, f connection.Filter, p store.Page) (store.List[connection.Connection], error) {
+	c.settle(f)
 	return c.list(ctx, org, connectionConditions(org, f), p)
 }
 
 // Count implements store.Connections.
 func (c connections) Count(ctx context.Context, org id.Org, f connection.Filter) (int64, error) {
+	c.settle(f)
 	return c.count(ctx, connectionConditions(org, f))
+}
+
+// settle writes the touches held back before a filter asks for them.
+func (c connections) settle(f connection.Filter) {
+	if !f.UnusedSince.IsZero() {
+		c.s.touch.flush()
+	}
 }
 
 func connectionConditions(org id.Org, f connection.Filter) *conditions {
@@ -66,6 +84,9 @@ func connectionConditions(org id.Org, f connection.Filter) *conditions {
 	}
 	if f.IsActive != nil {
 		w.add("(status = ?) = ?", string(connection.Active), *f.IsActive)
+	}
+	if !f.UnusedSince.IsZero() {
+		w.add("(last_used IS NULL OR last_used < ?)", f.UnusedSince.UnixMilli())
 	}
 	return w
 }
@@ -85,6 +106,18 @@ func (c connections) Touch(ctx context.Context, org id.Org, i id.Connection) err
 	}
 	c.s.touch.add(i, org, c.s.now())
 	return nil
+}
+
+// Beat implements store.Connections. What somebody waits for goes before it.
+func (c connections) Beat(ctx context.Context, org id.Org, i id.Connection, revision int64, b connection.Beat) (kept bool, err error) {
+	err = c.s.w.write(ctx, c.op("beat"), bulk, func(t *tx) error {
+		n, err := t.exec(`UPDATE connections SET next_check = ?, last_checked = coalesce(max(?, coalesce(last_checked, 0)), last_checked),
+			last_success = max(?, coalesce(last_success, 0)) WHERE id = ? AND org = ? AND revision = ?`,
+			b.NextCheckAt.UnixMilli(), millis(b.CheckedAt), b.SuccessAt.UnixMilli(), string(i), string(org), revision)
+		kept = n == 1
+		return err
+	})
+	return kept && err == nil, err
 }
 
 // flushEvery is how long a touch may be held back.

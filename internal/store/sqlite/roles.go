@@ -54,6 +54,9 @@ func (s *Store) Tokens() store.Tokens { return s.tokens }
 // Consents implements store.Store.
 func (s *Store) Consents() store.Consents { return s.consents }
 
+// Usage implements store.Store.
+func (s *Store) Usage() store.Usage { return usage{s} }
+
 // Webhooks implements store.Store.
 func (s *Store) Webhooks() store.Webhooks { return s.webhooks }
 

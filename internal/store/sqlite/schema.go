@@ -11,7 +11,20 @@ import (
 
 // migrations lead from each version of the schema to the next: the first makes
 // version 1 from nothing. A migration that was released is never changed.
-var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus, schemaWebhooks}
+var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus, schemaWebhooks, schemaWatch}
+
+// What heartbeats move stands beside the document. The due queue is read from
+// its index alone.
+const schemaWatch = `
+ALTER TABLE connections ADD COLUMN last_checked INTEGER;
+ALTER TABLE connections ADD COLUMN last_success INTEGER;
+ALTER TABLE connections ADD COLUMN host TEXT NOT NULL DEFAULT '';
+DROP INDEX connections_due;
+CREATE INDEX connections_due ON connections (next_check, id, org, host) WHERE next_check IS NOT NULL;
+
+CREATE TABLE usage (org TEXT NOT NULL, connection TEXT NOT NULL, day TEXT NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (org, connection, day)) WITHOUT ROWID;
+CREATE INDEX usage_day ON usage (org, day);
+`
 
 // The census counts over this index alone.
 const schemaCensus = `

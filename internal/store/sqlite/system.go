@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"time"
 
 	"mooring/internal/access"
@@ -88,20 +89,28 @@ func (y *System) DeletingBuckets(ctx context.Context, limit int) ([]system.Bucke
 	return out, err
 }
 
+const dueConnections = `SELECT org, id, host, next_check FROM connections
+	WHERE next_check <= ? AND host NOT IN (SELECT value FROM json_each(?)) ORDER BY next_check, id LIMIT ?`
+
 // DueConnections implements system.System.
-func (y *System) DueConnections(ctx context.Context, now time.Time, limit int) ([]system.ConnectionRef, error) {
+func (y *System) DueConnections(ctx context.Context, now time.Time, except []string, limit int) ([]system.DueConnection, error) {
 	const op = "store.due_connections"
 	if err := checkLimit(op, limit); err != nil {
 		return nil, err
 	}
-	var out []system.ConnectionRef
-	err := y.s.each(ctx, op, "SELECT org, id FROM connections WHERE next_check <= ? ORDER BY next_check, id LIMIT ?", []any{now.UnixMilli(), limit},
-		func(r *sql.Rows) error {
-			var ref system.ConnectionRef
-			err := r.Scan(&ref.Org, &ref.Connection)
-			out = append(out, ref)
-			return err
-		})
+	hosts, err := json.Marshal(append([]string{}, except...))
+	if err != nil {
+		return nil, err
+	}
+	var out []system.DueConnection
+	err = y.s.each(ctx, op, dueConnections, []any{now.UnixMilli(), string(hosts), limit}, func(r *sql.Rows) error {
+		var d system.DueConnection
+		var due int64
+		err := r.Scan(&d.Org, &d.Connection, &d.Host, &due)
+		d.Due = cut(time.UnixMilli(due))
+		out = append(out, d)
+		return err
+	})
 	return out, err
 }
 

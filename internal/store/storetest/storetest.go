@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"Lists":       listTests(),
 		"Filters":     filterTests(),
 		"Connections": connectionTests(),
+		"Watch":       watchTests(),
 		"Tokens":      tokenTests(),
 		"Catalogue":   catalogueTests(),
 		"Objects":     objectTests(),

@@ -18,7 +18,6 @@ func systemTests() []subtest {
 		{"DueSyncs", testDueSyncs},
 		{"DeletedSyncs", testDeletedSyncs},
 		{"DeletingBuckets", testDeletingBuckets},
-		{"DueConnections", testDueConnections},
 		{"Census", testCensus},
 		{"Meta", testMeta},
 		{"MetaRace", testMetaRace},
@@ -108,27 +107,6 @@ func testDeletingBuckets(t *testing.T, h Harness) {
 	same(t, "deleting", ok(h.System.DeletingBuckets(t.Context(), 9))(t), []system.BucketRef{{Org: org, Bucket: b.ID}})
 	set(bucket.Archived)
 	same(t, "deleting, when it is done", len(ok(h.System.DeletingBuckets(t.Context(), 9))(t)), 0)
-}
-
-func testDueConnections(t *testing.T, h Harness) {
-	now := moment(100)
-	var want []system.ConnectionRef
-	for _, at := range []*int{ptr(5), ptr(50), ptr(100), ptr(101), nil} {
-		org := id.NewOrg()
-		c := newConnection(org, 1)
-		if at != nil {
-			next := moment(*at)
-			c.NextCheckAt = &next
-		}
-		ok(h.Store.Connections().Insert(t.Context(), org, c))(t)
-		if at != nil && *at <= 100 {
-			want = append(want, system.ConnectionRef{Org: org, Connection: c.ID})
-		}
-	}
-	same(t, "due", ok(h.System.DueConnections(t.Context(), now, 9))(t), want)
-	same(t, "due, limited", ok(h.System.DueConnections(t.Context(), now, 2))(t), want[:2])
-	ok(h.Store.Connections().Update(t.Context(), want[0].Org, want[0].Connection, func(c *connection.Connection) error { c.NextCheckAt = nil; return nil }))(t)
-	same(t, "due, less one", ok(h.System.DueConnections(t.Context(), now, 9))(t), want[1:])
 }
 
 func testMeta(t *testing.T, h Harness) {

@@ -50,6 +50,8 @@ type tenant struct {
 	values map[reflect.Type]any
 }
 
+const usedDay = "2026-01-02"
+
 // populate makes a tenant.
 func populate(t *testing.T, h Harness) tenant {
 	t.Helper()
@@ -63,6 +65,8 @@ func populate(t *testing.T, h Harness) tenant {
 	c := ok(s.Connections().Insert(ctx, org, newConnection(org, 1)))(t)
 	tok := ok(s.Tokens().Insert(ctx, org, newTokens(org, c.ID, 1)))(t)
 	consent := ok(s.Consents().Insert(ctx, org, newConsent(org, 1)))(t)
+	used := []connection.Usage{{Org: org, Connection: c.ID, Day: usedDay, Requests: 1}}
+	must(t, s.Usage().Add(ctx, org, used))
 	b := ok(s.Buckets().Insert(ctx, org, newBucket(org, ns.ID, 1)))(t)
 	d := newSync(org, 1)
 	d.DeletedAt = ptr(moment(5)) // so that nothing but tenancy keeps it from being removed
@@ -89,7 +93,7 @@ func populate(t *testing.T, h Harness) tenant {
 	must(t, s.Events().Append(ctx, org, []event.Event{ev}))
 	out := tenant{org, map[reflect.Type]any{}}
 	for _, v := range []any{
-		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, hook.ID, hook, delivery, o, u, ns, k, c, tok, consent, b, d, p, sh, r, rec, key.Key(""), store.Page{},
+		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, hook.ID, hook, delivery, o, u, ns, k, c, tok, consent, used, b, d, p, sh, r, rec, key.Key(""), store.Page{},
 		[]id.Object{obj.ID}, []bucket.Object{obj}, []string{obj.SHA256, letter.ID, rec.ID, "node"}, []syncing.Absence{absence}, []syncing.DeadLetter{letter},
 		[]syncing.TreeChange{{Node: syncing.Node{ID: "node"}, Gone: true}}, []audit.Entry{newEntry(2)}, []event.Event{newEvent(2)},
 		[]bucket.Claim{{Source: bucket.FileSource(obj.ID), Candidates: candidates("stranger")}}, []key.Key{bucket.FileSource(obj.ID)},
@@ -119,6 +123,10 @@ func (n tenant) text(method string) string {
 		return n.values[reflect.TypeFor[connection.Consent]()].(connection.Consent).ID
 	case "Deliveries.Get", "Deliveries.Update", "Deliveries.Remove":
 		return n.values[reflect.TypeFor[webhook.Delivery]()].(webhook.Delivery).ID
+	case "Usage.List":
+		return usedDay
+	case "Usage.Prune":
+		return "9999-12-31"
 	case "DeadLetters.Get":
 		return n.values[reflect.TypeFor[[]syncing.DeadLetter]()].([]syncing.DeadLetter)[0].ID
 	}
@@ -184,7 +192,7 @@ func takesOrg(m reflect.Type) bool {
 }
 
 // own are the calls that write rows of the caller's own, whatever they name.
-var own = map[string]bool{"Catalogue.Reserve": true, "Tree.Apply": true, "Absences.Note": true, "Audit.Append": true, "Events.Append": true}
+var own = map[string]bool{"Catalogue.Reserve": true, "Tree.Apply": true, "Absences.Note": true, "Audit.Append": true, "Usage.Add": true, "Events.Append": true}
 
 func callAsStranger(t *testing.T, name string, typ reflect.Type, method reflect.Value, owner tenant, stranger id.Org) {
 	t.Helper()
@@ -261,6 +269,7 @@ func dump(t *testing.T, h Harness, n tenant) map[string]any {
 		"users":        ok(s.Users().List(ctx, org, whole))(t),
 		"namespaces":   ok(s.Namespaces().List(ctx, org, whole))(t),
 		"keys":         ok(s.APIKeys().List(ctx, org, "", whole))(t),
+		"usage":        ok(s.Usage().List(ctx, org, n.values[reflect.TypeFor[id.Connection]()].(id.Connection), "", usedDay))(t),
 		"connections":  ok(s.Connections().List(ctx, org, connection.Filter{}, whole))(t),
 		"tokens":       ok(s.Tokens().Get(ctx, org, c))(t),
 		"consent":      ok(s.Consents().Get(ctx, org, n.text("Consents.Get")))(t),

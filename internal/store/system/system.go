@@ -25,8 +25,9 @@ type System interface {
 	// DeletedSyncs and DeletingBuckets return what waits for its rows to be removed.
 	DeletedSyncs(ctx context.Context, limit int) ([]SyncRef, error)
 	DeletingBuckets(ctx context.Context, limit int) ([]BucketRef, error)
-	// DueConnections returns connections whose next_check_at is not after now, most overdue first.
-	DueConnections(ctx context.Context, now time.Time, limit int) ([]ConnectionRef, error)
+	// DueConnections returns connections whose next_check_at is not after now, most
+	// overdue first, but for those of some hosts.
+	DueConnections(ctx context.Context, now time.Time, except []string, limit int) ([]DueConnection, error)
 	// Relay moves what waits in outboxes on; a store that does so within its updates returns 0.
 	Relay(ctx context.Context, limit int) (moved int, err error)
 
@@ -81,8 +82,10 @@ type WebhookRef struct {
 	Webhook id.Webhook
 }
 
-// ConnectionRef names a connection.
-type ConnectionRef struct {
+// DueConnection is a connection that is due for a check.
+type DueConnection struct {
 	Org        id.Org
 	Connection id.Connection
+	Host       string    // that its checks go to; see config.Sealed
+	Due        time.Time // its next_check_at
 }
