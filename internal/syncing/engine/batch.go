@@ -28,6 +28,7 @@ const (
 	reasonGone    = "gone_since_listed"
 	reasonDead    = "dead_letter"
 	reasonDeleted = "deleted_here"
+	reasonLong    = "path_too_long"
 )
 
 // work is one item on its way into a record.

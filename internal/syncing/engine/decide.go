@@ -26,6 +26,9 @@ func doing(a action) decision                           { return decision{work: 
 // judgeItem decides what a listed item needs, without touching its content:
 // the version marks of the provider decide, never time alone.
 func (r *runner) judgeItem(t *trio) decision {
+	if t.item.Skip == reasonLong { // filters can't tell
+		return counted(syncing.Skipped, reasonLong)
+	}
 	if rule, ok := r.match(*t.item); !ok {
 		return counted(syncing.Filtered, rule)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
@@ -107,6 +108,9 @@ func (r *runner) isGone(ctx context.Context, o bucket.Object) (bool, error) {
 	case err == nil:
 		if item.Path == "" {
 			path, inside, err := newTree(r).path(ctx, item.Parent, item.Name)
+			if errors.Is(err, errLong) {
+				return false, nil
+			}
 			if err != nil || !inside {
 				return false, err
 			}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
@@ -280,6 +281,12 @@ func (d *direct) locate(ctx context.Context, t *trio) error {
 		return nil
 	}
 	path, inside, err := d.tree.path(ctx, t.item.Parent, t.item.Name)
+	if errors.Is(err, errLong) { // an object of it stays as it is
+		if t.item.Skip = reasonLong; t.object != nil {
+			t.path = t.object.Path
+		}
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/sync/errgroup"
 
@@ -80,6 +81,10 @@ func (sh *shard) retryOne(b *builder, l *syncing.DeadLetter) (bool, error) {
 	}
 	if item.Path == "" { // its folders may have moved since
 		path, inside, err := newTree(r).path(sh.ctx, item.Parent, item.Name)
+		if errors.Is(err, errLong) {
+			b.count(counted(syncing.Skipped, reasonLong), "", syncing.Position{})
+			return b.add(&work{act: closed, letter: l.ID}, syncing.Position{})
+		}
 		if err != nil {
 			return false, err
 		}

@@ -47,8 +47,12 @@ const (
 
 const (
 	maxTreeCache = 100_000
-	maxDepth     = 1000 // of folders
+	maxDepth     = 1000     // of folders
+	maxPath      = 64 << 10 // bytes: whoever may make folders could else fill memory and records with their names
 )
+
+// errLong says that a path has more than maxPath bytes.
+var errLong = &errs.Error{Kind: errs.Invalid, Origin: errs.Provider, Scope: errs.ScopeObject, Op: "sync.tree", Code: reasonLong, Msg: "the names of its folders are too long together"}
 
 func newTree(r *runner) *tree {
 	return &tree{r: r, known: map[string]folder{}, was: map[string]folder{}, asked: map[string]bool{}, fresh: map[string]bool{}}
@@ -107,14 +111,17 @@ func (t *tree) set(f folder) {
 }
 
 // path is the path of something below a folder; inside is false when that
-// folder is gone or outside of the scope.
+// folder is gone or outside of the scope. A path that is too long is errLong.
 func (t *tree) path(ctx context.Context, parent, name string) (path string, inside bool, _ error) {
 	up, inside, err := t.chain(ctx, parent)
 	if err != nil || !inside {
 		return "", false, err
 	}
-	names := make([]string, 0, len(up)+1)
+	names, size := make([]string, 0, len(up)+1), len(name)
 	for _, f := range slices.Backward(up) {
+		if size += len(f.Name) + 1; size > maxPath {
+			return "", true, errLong
+		}
 		names = append(names, component(f.Name))
 	}
 	return strings.Join(append(names, component(name)), "/"), true, nil
