@@ -21,7 +21,8 @@ func TestModelOfAFeed(t *testing.T) {
 		f := providertest.NewFeed(providertest.FeedOptions{PageSize: rapid.IntRange(1, 6).Draw(t, "page"), ChildrenFirst: rapid.Bool().Draw(t, "children first"), Whole: rapid.Bool().Draw(t, "whole"), Narrow: rapid.Bool().Draw(t, "narrow")})
 		scope := f.Folder(providertest.Root, "scope")
 		m := &feedModel{f: f, root: scope, folders: []string{providertest.Root, scope}, parents: map[string]string{scope: providertest.Root}, names: map[string]string{}}
-		m.w = newWorld(outer, f, func(s *syncing.Sync) { s.SourcePath = scope })
+		src := &meddled{Feed: f}
+		m.w = newWorld(outer, src, func(s *syncing.Sync) { s.SourcePath = scope })
 		m.w.engine.Limits = engine.Limits{PageItems: rapid.IntRange(1, 5).Draw(t, "items"), ScanRows: 3}
 		name := rapid.SampledFrom([]string{"a", "b", "c/d", "é", ".."})
 		t.Repeat(map[string]func(*rapid.T){
@@ -75,6 +76,11 @@ func TestModelOfAFeed(t *testing.T) {
 				})
 				m.w.disturbed()
 				f.ClearFaults()
+			},
+			"meanwhile": func(t *rapid.T) {
+				m.meddle(t, src)
+				m.w.disturbed()
+				src.plan = nil
 			},
 			"sync": func(t *rapid.T) { m.sync(t) },
 		})
