@@ -11,7 +11,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -tags=minicore_disabled)
 .DEFAULT_GOAL := build
 
 build:
-	CGO_ENABLED=0 go build -trimpath -o $(BIN) ./cmd/mooring
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $(BIN) ./cmd/mooring
 
 test:
 	go test ./...
