@@ -20,9 +20,27 @@ const (
 // Browse implements driver.Source. path is as in a scope. At the top of a
 // connection that is not limited to a shared drive, the shared drives and the
 // folders that are shared with the account follow: they are scopes by their ids.
+// They come on the same page where there is room: the first page is all that some
+// clients ask for, and a service account has nothing of its own.
 func (s *source) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
-	t := target{"gdrive.browse", errs.ScopePath}
 	limit = max(1, min(limit, pageSize))
+	var out driver.Listing
+	for {
+		l, err := s.browse(ctx, path, page, limit-len(out.Items))
+		if err != nil {
+			return driver.Listing{}, err
+		}
+		out.Items, out.Next = append(out.Items, l.Items...), l.Next
+		if part := l.Next == pageDrives || l.Next == pageShared; !part || len(out.Items) >= limit {
+			return out, nil
+		}
+		page = l.Next
+	}
+}
+
+// browse is one page of one of the parts.
+func (s *source) browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
+	t := target{"gdrive.browse", errs.ScopePath}
 	top := (path == "" || path == "/") && s.shared == ""
 	if token, ok := strings.CutPrefix(page, pageDrives); ok && top {
 		return s.browseDrives(ctx, t, token, limit)
