@@ -147,7 +147,7 @@ func (d specDocument) describe(r *route) docsOperation {
 }
 
 func (d specDocument) fields(s specSchema) (list []docsField) {
-	if s.Ref != "" {
+	if s.Ref != "" || len(s.AnyOf) > 0 && s.AnyOf[0].Ref != "" {
 		s = d.Components.Schemas[s.name()]
 	}
 	for name, p := range s.Properties {

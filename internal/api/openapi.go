@@ -86,7 +86,11 @@ func operation(reg huma.Registry, r *route) *huma.Operation {
 	}
 	o.Parameters = append(o.Parameters, queryParams(reg, r.query)...)
 	if r.body != reflect.TypeFor[none]() {
-		o.RequestBody = &huma.RequestBody{Required: !r.bodyOptional, Content: map[string]*huma.MediaType{jsonType: {Schema: reg.Schema(r.body, true, r.id+"Request")}}}
+		schema := reg.Schema(r.body, true, r.id+"Request")
+		if len(reg.SchemaFromRef(schema.Ref).Required) == 0 { // null is as an empty object
+			schema = orNull(schema)
+		}
+		o.RequestBody = &huma.RequestBody{Required: !r.bodyOptional, Content: map[string]*huma.MediaType{jsonType: {Schema: schema}}}
 	}
 	answers(reg, r, o)
 	return o
@@ -102,13 +106,16 @@ func queryParams(reg huma.Registry, t reflect.Type) (list []*huma.Param) {
 		schema := huma.SchemaFromField(reg, f, "")
 		schema.Nullable = false
 		describe(f, schema)
-		list = append(list, &huma.Param{Name: f.Tag.Get("query"), In: "query", Schema: schema, Description: schema.Description})
+		list = append(list, &huma.Param{Name: f.Tag.Get("query"), In: "query", Schema: schema, Description: schema.Description, AllowEmptyValue: true})
 	}
 	return list
 }
 
 func answers(reg huma.Registry, r *route, o *huma.Operation) {
 	failure := map[string]*huma.MediaType{jsonType: {Schema: reg.Schema(reflect.TypeFor[errorResponse](), true, "")}}
+	if isPage(r) {
+		failure[htmlType] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
 	for _, status := range failures(r) {
 		o.Responses[strconv.Itoa(status)] = &huma.Response{Description: typeNames[status], Content: failure}
 	}
@@ -129,6 +136,10 @@ func answers(reg huma.Registry, r *route, o *huma.Operation) {
 			o.Responses["206"] = &huma.Response{Description: "A part", Content: content}
 			o.Responses["304"] = &huma.Response{Description: "Not modified"}
 		}
+		if r.method == http.MethodPost {
+			o.Responses["303"] = &huma.Response{Description: "See other: the Location"}
+			return
+		}
 		o.Responses["200"] = &huma.Response{Description: "OK", Content: content}
 	case r.answer == reflect.TypeFor[none]():
 		o.Responses["204"] = &huma.Response{Description: "Done"}
@@ -136,6 +147,10 @@ func answers(reg huma.Registry, r *route, o *huma.Operation) {
 		o.Responses["200"] = &huma.Response{Description: "OK", Content: map[string]*huma.MediaType{jsonType: {Schema: reg.Schema(r.answer, true, r.id+"Response")}}}
 	}
 }
+
+// isPage reports whether a route is for a user's browser, which is answered with
+// a page also when something is wrong.
+func isPage(r *route) bool { return strings.HasPrefix(r.path, connectLead+"/") }
 
 // failures lists the errors that a route can be answered with.
 func failures(r *route) []int {
@@ -148,6 +163,9 @@ func failures(r *route) []int {
 	}
 	if r.body != reflect.TypeFor[none]() {
 		list = append(list, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	if isPage(r) {
+		list = append(list, http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable)
 	}
 	if r.id == "readyz" {
 		list = append(list, http.StatusServiceUnavailable)

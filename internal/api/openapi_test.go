@@ -200,3 +200,37 @@ func TestDocsPage(t *testing.T) {
 		t.Error("the fields of bodies are not on the page")
 	}
 }
+
+// TestOpenAPITellsOfPages has a browser's routes answered with pages, also when
+// something is wrong, and documents what is taken for absent.
+func TestOpenAPITellsOfPages(t *testing.T) {
+	paths := spec(t)["paths"].(map[string]any)
+	at := func(keys ...string) map[string]any {
+		t.Helper()
+		m := paths
+		for _, k := range keys {
+			next, ok := m[k].(map[string]any)
+			if !ok {
+				t.Fatalf("%v: no %s", keys, k)
+			}
+			m = next
+		}
+		return m
+	}
+	at("/connect/{token}", "get", "responses", "404", "content", "text/html")
+	at("/connect/{token}", "post", "responses", "303")
+	settings := at("/v1/organizations/audit/settings", "patch", "requestBody", "content", "application/json", "schema")
+	if either, _ := settings["anyOf"].([]any); len(either) != 2 {
+		t.Errorf("null is taken for an empty change, which the document does not say: %v", settings)
+	}
+	create := at("/v1/organizations/connections", "post", "requestBody", "content", "application/json", "schema")
+	if create["$ref"] == nil {
+		t.Errorf("null makes no connection: %v", create)
+	}
+	params, _ := at("/v1/organizations/audit/logs", "get")["parameters"].([]any)
+	for _, p := range params {
+		if p := p.(map[string]any); p["allowEmptyValue"] != true {
+			t.Errorf("an empty %v is as absent, which the document does not say", p["name"])
+		}
+	}
+}
