@@ -67,10 +67,58 @@ func (k *links) drop(path, shortcut string) {
 	k.all[path] = slices.DeleteFunc(slices.Clone(k.all[path]), func(l link) bool { return shortcut == "" || l.Shortcut == shortcut })
 }
 
-func (k *links) of(path string) []link {
+// of returns those of a scope; known is false while no cursor of it was seen.
+func (k *links) of(path string) (_ []link, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.all[path]
+	all, known := k.all[path]
+	return all, known
+}
+
+// linksTo looks for the shortcuts in the scope behind which a file stands: those
+// to a folder above it, or to itself if it is one. Those behind other shortcuts
+// count too; met holds the folders that were looked at.
+func (s *source) linksTo(ctx context.Context, t target, p place, f *drive.File, met map[string]bool) (out []link, _ error) {
+	folders, _, err := s.above(ctx, t, f, func(string) bool { return false })
+	if err != nil {
+		return nil, err
+	}
+	if isFolder(f) {
+		folders = append(folders, f.Id)
+	}
+	folders = slices.DeleteFunc(folders, func(folder string) bool { return met[folder] })
+	for _, folder := range folders {
+		met[folder] = true
+	}
+	for some := range slices.Chunk(folders, groupSize) {
+		l, err := s.list(ctx, t, query{
+			q: "trashed = false and mimeType = '" + mimeShortcut + "' and " + anyOf("shortcutDetails.targetId = %s", some), drive: p.drive, max: pageSize,
+		})
+		if err != nil {
+			return nil, err
+		}
+		if l.NextPageToken != "" || l.IncompleteSearch {
+			return nil, t.failure(errs.Unavailable, "", "Google Drive does not tell all shortcuts to a folder at once")
+		}
+		for _, shortcut := range l.Files {
+			if !isShortcut(shortcut) {
+				continue
+			}
+			inside, err := s.inside(ctx, t, p, shortcut, &cursor{})
+			if err == nil && !inside {
+				var behind []link
+				behind, err = s.linksTo(ctx, t, p, shortcut, met)
+				inside = len(behind) > 0
+			}
+			if err != nil {
+				return nil, err
+			}
+			if inside {
+				out = append(out, link{Shortcut: shortcut.Id, Target: shortcut.ShortcutDetails.TargetId, Folder: true})
+			}
+		}
+	}
+	return out, nil
 }
 
 // resolve reads what the shortcuts among some files point to: nil where that

@@ -37,18 +37,25 @@ func (s *source) stat(ctx context.Context, t target, p place, id string) (driver
 	if f.Trashed {
 		return driver.Item{}, t.failure(errs.NotFound, "trashed", "the item is in the trash")
 	}
-	c := &cursor{Links: s.links.of(p.path)}
+	c := &cursor{}
+	var known bool
+	if c.Links, known = s.links.of(p.path); !c.leads(id) {
+		inside, err := s.inside(ctx, t, p, f, c)
+		if err == nil && !inside && !known { // no page was read yet
+			c.Links, err = s.linksTo(ctx, t, p, f, map[string]bool{})
+			inside = len(c.Links) > 0
+		}
+		if err != nil {
+			return driver.Item{}, err
+		}
+		if !inside {
+			return driver.Item{}, t.failure(errs.NotFound, "", "the item is not in the scope")
+		}
+	}
 	if isFolder(f) { // one that stands where a shortcut is
 		if i := slices.IndexFunc(c.Links, func(l link) bool { return l.Folder && l.Target == id }); i >= 0 {
 			return s.statLinked(ctx, t, p, f, c.Links[i].Shortcut)
 		}
-	}
-	inside, err := s.inside(ctx, t, p, f, c)
-	if err != nil {
-		return driver.Item{}, err
-	}
-	if !inside {
-		return driver.Item{}, t.failure(errs.NotFound, "", "the item is not in the scope")
 	}
 	if !isShortcut(f) {
 		return s.item(ctx, p, f)
