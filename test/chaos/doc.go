@@ -8,4 +8,6 @@
 // parent. A seed decides all that happens to one sync:
 //
 //	go test ./test/chaos -run 'TestKilledWorkers/seed=17$' -v
+//
+// MOORING_TEST_SEEDS says how many seeds are run, from 0.
 package chaos

@@ -2,4 +2,4 @@
 
 package chaos
 
-const seeds = 200
+const usualSeeds = 80

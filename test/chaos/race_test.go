@@ -2,5 +2,5 @@
 
 package chaos
 
-// seeds are fewer where each step takes ten times as long.
-const seeds = 24
+// usualSeeds are fewer where each step takes ten times as long.
+const usualSeeds = 24

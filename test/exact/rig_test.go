@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +31,23 @@ import (
 	"mooring/internal/syncing"
 	"mooring/internal/syncing/engine"
 )
+
+// itemsToSync is how many items the test of scale has: MOORING_TEST_ITEMS, a
+// multiple of 1000, else 20,000.
+func itemsToSync(t testing.TB) int {
+	text := os.Getenv("MOORING_TEST_ITEMS")
+	switch {
+	case text == "" && testing.Short():
+		return 5_000
+	case text == "":
+		return 20_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 5_000 || n%1000 != 0 {
+		t.Fatalf("MOORING_TEST_ITEMS is a multiple of 1000 from 5000 on, such as 100000, not %q", text)
+	}
+	return n
+}
 
 // rig is one sync with everything real, over a provider's emulator, on a clock
 // that moves when somebody waits.

@@ -258,10 +258,7 @@ func TestSharePointIsExact(t *testing.T) {
 // enumeration and later: nothing is downloaded again, nothing is taken for
 // deleted, and what changed meanwhile arrives.
 func TestSharePointEnumeratesAnew(t *testing.T) {
-	n := 100_000
-	if testing.Short() {
-		n = 5_000
-	}
+	n := itemsToSync(t)
 	o := msgraph.Documented()
 	o.LogSize = 1000
 	l := newLibrary(t, 3, o)
