@@ -63,7 +63,7 @@ func scan(s string) (tok, int) {
 		return tok{kind: tokenText, text: unescape(text)}, n
 	case c == '"':
 		text, n := quoted(s, '"')
-		if text == "" || len(text) > maxIdentifier {
+		if text == "" || utf8.RuneCountInString(text) > maxIdentifier {
 			return tok{}, 0
 		}
 		return tok{kind: tokenQuoted, text: text}, n

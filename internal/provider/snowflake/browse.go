@@ -2,10 +2,14 @@ package snowflake
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"mooring/internal/errs"
 	"mooring/internal/provider/driver"
 )
+
+// ownSchema is in each database: Snowflake's views of its own.
+const ownSchema = "INFORMATION_SCHEMA"
 
 // Browse implements driver.Source: databases, their schemas, their tables and
 // views. Rows can't be browsed: that would take a warehouse.
@@ -19,7 +23,7 @@ func (s *source) Browse(ctx context.Context, path, page string, limit int) (driv
 			return driver.Listing{}, errs.New(errs.Invalid, op, "the path is none of a database, a schema or a table")
 		}
 	}
-	if len(page) > maxName {
+	if len(page) > utf8.UTFMax*maxName {
 		return driver.Listing{}, errs.New(errs.CursorExpired, op, "the cursor is not one of this listing: start again without one")
 	}
 	var what, in string
@@ -45,6 +49,9 @@ func (s *source) Browse(ctx context.Context, path, page string, limit int) (driv
 			break
 		}
 		name := r[0].String
+		if len(names) == 1 && name == ownSchema {
+			continue
+		}
 		id := join(append(append([]string(nil), names...), name)...)
 		out.Items = append(out.Items, driver.Item{
 			ID: id, Path: id, Rel: short(name), Name: name, Folder: true, Size: -1,

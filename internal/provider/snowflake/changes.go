@@ -27,10 +27,33 @@ func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cur
 	case same:
 		return driver.Page{Feed: true, Next: cur}, nil
 	}
+	var p driver.Page
+	err = s.shaped(ctx, op, t, func(sh *shape) (err error) {
+		p, err = s.from(ctx, scope, cur, sh)
+		return err
+	})
+	return p, err
+}
+
+// shaped does something with a table's shape, and once more when it was out of
+// date: a column may have been dropped since.
+func (s *source) shaped(ctx context.Context, op string, t table, do func(*shape) error) error {
 	sh, err := s.shape(ctx, op, t)
 	if err != nil {
-		return driver.Page{}, err
+		return err
 	}
+	if err = do(sh); codeOf(err) != codeNoColumn {
+		return s.again(sh, err)
+	}
+	s.forget(t)
+	if sh, err = s.shape(ctx, op, t); err != nil {
+		return err
+	}
+	return do(sh)
+}
+
+// from reads the page that a cursor asks for by a statement of its own.
+func (s *source) from(ctx context.Context, scope driver.Scope, cur driver.Cursor, sh *shape) (_ driver.Page, err error) {
 	c := cursor{Phase: phaseScan, Columns: sh.fingerprint()}
 	if sh.mark != nil {
 		c.Phase = phaseFirst
@@ -44,7 +67,7 @@ func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cur
 	if c.Phase == phaseRest || c.Phase == phaseFirst && len(cur) == 0 {
 		some, err := s.begin(ctx, sh, &c)
 		if err != nil {
-			return driver.Page{}, s.again(sh, err)
+			return driver.Page{}, err
 		}
 		if !some {
 			next, _ := c.after()
@@ -61,15 +84,14 @@ func (s *source) Changes(ctx context.Context, scope driver.Scope, cur driver.Cur
 		}
 		return p, nil
 	}
-	res, err := s.query(ctx, op, reading, sh.rows(w))
+	res, err := s.query(ctx, "snowflake.changes", reading, sh.rows(w))
 	if err != nil {
-		return driver.Page{}, s.again(sh, err)
+		return driver.Page{}, err
 	}
 	return s.page(ctx, scope, &scan{result: res, shape: sh, at: c})
 }
 
-// again forgets a table's shape when a statement did not fit it: a column may
-// have been dropped since.
+// again forgets a table's shape when a statement did not fit it.
 func (s *source) again(sh *shape, err error) error {
 	if errs.ScopeOf(err) == errs.ScopePath {
 		s.forget(sh.table)

@@ -185,15 +185,21 @@ func (s *source) newShape(op string, t table, columns []column) (*shape, error) 
 	return sh, nil
 }
 
-// fingerprint tells whether a cursor was made for the same columns.
+// fingerprint tells whether a cursor was made for the same columns. Of a feed that
+// is all of them: a column that is added, dropped or renamed changes every row,
+// and no watermark tells of it.
 func (sh *shape) fingerprint() string {
 	var b strings.Builder
-	for _, c := range sh.keys {
-		b.WriteString(c.name + "\x00" + c.typ + "\x00")
+	write := func(columns []column) {
+		for _, c := range columns {
+			b.WriteString(c.name + "\x00" + c.typ + "\x00")
+		}
+		b.WriteByte(1)
 	}
-	b.WriteByte(1)
+	write(sh.keys)
 	if sh.mark != nil {
-		b.WriteString(sh.mark.name + "\x00" + sh.mark.typ)
+		write([]column{*sh.mark})
+		write(sh.columns)
 	}
 	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:8])

@@ -58,7 +58,7 @@ func decode(cur driver.Cursor, sh *shape) (cursor, error) {
 		return c, dead("the cursor is not one of ours")
 	}
 	if !feed || c.Columns != sh.fingerprint() {
-		return c, dead("primary_key_columns or incremental_column are not what the cursor was made for")
+		return c, dead("the columns are not what the cursor was made for")
 	}
 	return c, nil
 }

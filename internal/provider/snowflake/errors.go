@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/snowflakedb/gosnowflake"
 
@@ -66,7 +67,7 @@ var classes = map[int]class{
 	390115:          {errs.Unavailable, errs.ScopeConnection, msgEnded},
 
 	codeNoWarehouse: {errs.PermissionDenied, errs.ScopeConnection, "there is no warehouse to run the query: check warehouse, and grant USAGE on it to the role"},
-	904:             {errs.Invalid, errs.ScopePath, msgColumn},
+	codeNoColumn:    {errs.Invalid, errs.ScopePath, msgColumn},
 	2003:            {errs.NotFound, errs.ScopePath, msgMissing},
 	2043:            {errs.NotFound, errs.ScopePath, msgMissing},
 	3001:            {errs.PermissionDenied, errs.ScopePath, msgDenied},
@@ -83,11 +84,15 @@ var classes = map[int]class{
 const (
 	codeSessionGone = 390104 // and its like: a session must be made anew
 	codeNoWarehouse = 606
+	codeNoColumn    = 904
 	codeMissing     = 2003
 	codeNoObject    = 2043
 	codeDenied      = 3001
 	codeBadLogin    = 390201
 )
+
+// queryID is what may be told of an answer.
+var queryID = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
 
 func sessionGone(code int) bool {
 	switch code {
@@ -128,7 +133,7 @@ func classify(op string, err error, n *notes, scope errs.Scope) error {
 		return out
 	}
 	out.Code = fmt.Sprintf("%06d", e.Number)
-	if e.QueryID != "-1" { // the driver's word for none
+	if queryID.MatchString(e.QueryID) { // "-1" is the driver's word for none
 		out.RequestID = e.QueryID
 	}
 	c, known := classes[e.Number]

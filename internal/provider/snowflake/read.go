@@ -21,7 +21,11 @@ func (s *source) Stat(ctx context.Context, scope driver.Scope, id string) (drive
 	if !ok || id < string(scope.From) || scope.To != "" && id >= string(scope.To) {
 		return driver.Item{}, absent(op, "there is no such row in the scope")
 	}
-	it, _, err := s.find(ctx, op, t, key)
+	var it driver.Item
+	err = s.shaped(ctx, op, t, func(sh *shape) (err error) {
+		it, _, err = s.find(ctx, op, sh, key)
+		return err
+	})
 	return it, err
 }
 
@@ -32,7 +36,12 @@ func (s *source) Open(ctx context.Context, item driver.Item, off int64) (io.Read
 	if !ok {
 		return nil, absent(op, "the id is not one of a row")
 	}
-	it, content, err := s.find(ctx, op, t, key)
+	var it driver.Item
+	var content []byte
+	err := s.shaped(ctx, op, t, func(sh *shape) (err error) {
+		it, content, err = s.find(ctx, op, sh, key)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -74,14 +83,10 @@ func until(id string) string {
 }
 
 // find reads the row with a key.
-func (s *source) find(ctx context.Context, op string, t table, key string) (driver.Item, []byte, error) {
-	sh, err := s.shape(ctx, op, t)
-	if err != nil {
-		return driver.Item{}, nil, err
-	}
+func (s *source) find(ctx context.Context, op string, sh *shape, key string) (driver.Item, []byte, error) {
 	res, err := s.query(ctx, op, reading, sh.rows(window{equal: &key}))
 	if err != nil {
-		return driver.Item{}, nil, s.again(sh, err)
+		return driver.Item{}, nil, err
 	}
 	defer res.Close()
 	stop := context.AfterFunc(ctx, res.notes.halt)

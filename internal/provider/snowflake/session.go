@@ -132,6 +132,7 @@ func (s *sessions) end() error {
 // result is an open result set. Close it.
 type result struct {
 	*sql.Rows
+	conn  *sql.Conn
 	op    string
 	notes *notes
 	cells []sql.NullString
@@ -142,6 +143,7 @@ type result struct {
 func (r *result) Close() {
 	r.notes.halt()
 	_ = r.Rows.Close()
+	_ = r.conn.Close()
 }
 
 // fail classifies what ended the rows, nil at their end.
@@ -171,16 +173,10 @@ func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement
 		return nil, ended(op, err)
 	}
 	life, n := noted(context.WithoutCancel(ctx))
-	life, n.giveUp = context.WithCancel(life)
-	type outcome struct {
-		rows *sql.Rows
-		err  error
-	}
 	done := make(chan outcome, 1)
-	go func() {
-		rows, err := db.QueryContext(life, st.text, st.binds...) //nolint:rowserrcheck // by the result
-		done <- outcome{rows, err}
-	}()
+	var asked context.Context
+	asked, n.giveUp = context.WithCancel(life)
+	go func() { done <- start(life, asked, db, st) }()
 	limit := time.NewTimer(s.login.timeout + 30*time.Second) // after the server's own
 	defer limit.Stop()
 	select {
@@ -190,14 +186,16 @@ func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement
 			n.halt()
 			return nil, classify(op, o.err, n, errs.ScopePath)
 		}
-		return &result{Rows: o.rows, op: op, notes: n}, nil
+		return &result{Rows: o.rows, conn: o.conn, op: op, notes: n}, nil
 	case <-limit.C:
 	case <-ctx.Done():
 	}
 	n.giveUp()
+	time.AfterFunc(sideTime, n.halt)
 	go func() {
 		if o := <-done; o.rows != nil {
 			_ = o.rows.Close()
+			_ = o.conn.Close()
 		}
 		n.halt()
 	}()
@@ -207,6 +205,29 @@ func (s *sessions) once(ctx context.Context, op string, db *sql.DB, st statement
 	return nil, &errs.Error{
 		Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopePath, Op: op, Code: "000630", Msg: classes[630].msg,
 	}
+}
+
+// outcome is what a statement led to. conn is open if rows is.
+type outcome struct {
+	conn *sql.Conn
+	rows *sql.Rows
+	err  error
+}
+
+// start logs in, unless there is a session, then runs a statement. asked ends only
+// the statement: a login that is given up midway may leave a session that nobody
+// knows to end.
+func start(life, asked context.Context, db *sql.DB, st statement) outcome {
+	conn, err := db.Conn(life)
+	if err != nil {
+		return outcome{err: err}
+	}
+	rows, err := conn.QueryContext(asked, st.text, st.binds...) //nolint:rowserrcheck // by the result
+	if err != nil {
+		_ = conn.Close()
+		return outcome{err: err}
+	}
+	return outcome{conn, rows, nil}
 }
 
 // all runs a statement and reads its rows, at most so many: of each the columns

@@ -3,6 +3,7 @@ package snowflake
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"mooring/internal/errs"
 )
@@ -10,8 +11,12 @@ import (
 // table is a table or view, its names as the metadata spell them.
 type table struct{ database, schema, name string }
 
-// plain are the names that need no quotes: unquoted ones fold to upper case.
-var plain = regexp.MustCompile(`^[A-Z_][A-Z0-9_$]*$`)
+// plain are the names that need no quotes, folded are those that become one:
+// ASCII only, for some other letters would fold to it too.
+var (
+	plain  = regexp.MustCompile(`^[A-Z_][A-Z0-9_$]*$`)
+	folded = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`)
+)
 
 // quote writes a name so that it stands for itself.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
@@ -60,8 +65,8 @@ func split(path string) ([]string, bool) {
 	}
 }
 
-// maxName is how many bytes a name may have: 255 characters.
-const maxName = 4 * 255
+// maxName is how many characters a name may have.
+const maxName = 255
 
 // first takes one name off a path.
 func first(path string) (name, rest string, ok bool) {
@@ -70,8 +75,8 @@ func first(path string) (name, rest string, ok bool) {
 		if end < 0 {
 			end = len(path)
 		}
-		name, rest = strings.ToUpper(path[:end]), path[end:]
-		return name, rest, plain.MatchString(name) && len(name) <= maxName
+		name, rest = path[:end], path[end:]
+		return strings.ToUpper(name), rest, folded.MatchString(name) && len(name) <= maxName
 	}
 	var b strings.Builder
 	for i := 1; i < len(path); i++ {
@@ -85,7 +90,7 @@ func first(path string) (name, rest string, ok bool) {
 			continue
 		}
 		name = b.String()
-		return name, path[i+1:], name != "" && len(name) <= maxName && !strings.ContainsRune(name, 0)
+		return name, path[i+1:], name != "" && utf8.RuneCountInString(name) <= maxName && !strings.ContainsRune(name, 0) && utf8.ValidString(name)
 	}
 	return "", "", false
 }
