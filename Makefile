@@ -3,11 +3,13 @@ BIN     := bin/mooring
 TOOLS   := .cache/bin
 FUZZTIME ?= 10s
 BENCH   ?= .
+VERSION ?= $(shell sed -n 's/^var version = "\(.*\)"$$/\1/p' cmd/mooring/main.go)
+DIST    ?= dist/$(VERSION)
 
 # The Snowflake driver carries a native library, which nothing here uses.
 export GOFLAGS := $(strip $(GOFLAGS) -tags=minicore_disabled)
 
-.PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser clean
+.PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser release release-check clean
 .DEFAULT_GOAL := build
 
 build:
@@ -50,6 +52,15 @@ bench:
 microbench:
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
+# Static binaries with their bills of materials and SHA256SUMS, in DIST, which must be empty.
+release:
+	tools/release/build $(VERSION) $(DIST)
+	tools/release/vulnerabilities
+
+# The same bytes from two checkouts with empty caches; some minutes, so that CI does not wait for it.
+release-check:
+	tools/release/check $(VERSION)
+
 mongo:
 	@echo 'make mongo: the tests against MongoDB have not landed yet' >&2; exit 1
 
@@ -57,4 +68,4 @@ browser:
 	@echo 'make browser: the dashboard tests in a browser have not landed yet' >&2; exit 1
 
 clean:
-	rm -rf bin .cache
+	rm -rf bin dist .cache
