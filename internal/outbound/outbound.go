@@ -136,7 +136,7 @@ func NoRedirects(c *http.Client) *http.Client {
 // decides then.
 func (g *Guard) Check(ctx context.Context, host string) error {
 	if err := g.beforeProxy(ctx, host); err != nil {
-		return Error(err)
+		return classify(ctx, host, err)
 	}
 	return nil
 }
