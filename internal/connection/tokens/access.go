@@ -28,9 +28,11 @@ var _ driver.Tokens = (*handle)(nil)
 // Access implements driver.Tokens.
 func (h *handle) Access(ctx context.Context, refused secret.String, ask driver.Exchange) (secret.String, error) {
 	for {
-		e := h.k.entry(h.conn)
 		force := h.force.Load()
+		h.k.mu.Lock() // an entry that is forgotten before its flight is known would allow a second one
+		e := h.k.entry(h.conn)
 		got, f, mine, err := e.board(h, refused, force)
+		h.k.mu.Unlock()
 		switch {
 		case err != nil || f == nil:
 			return got, err

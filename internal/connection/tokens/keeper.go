@@ -178,10 +178,9 @@ type flight struct {
 	err        error
 }
 
-// entry returns what is held of a connection, newly made when nothing is.
+// entry returns what is held of a connection, newly made when nothing is. The
+// lock is held.
 func (k *Keeper) entry(conn id.Connection) *entry {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	e := k.entries[conn]
 	if e == nil {
 		if len(k.entries) >= mostCached {
