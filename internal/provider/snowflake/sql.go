@@ -1,6 +1,7 @@
 package snowflake
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,22 +20,42 @@ type statement struct {
 func (sh *shape) keyText() string {
 	switch len(sh.keys) {
 	case 0:
-		return "SHA2(" + parts(sh.columns) + ", 256)"
+		return digest(sh.columns)
 	case 1:
 		return part(sh.keys[0], false)
 	}
-	return parts(sh.keys)
+	parts := make([]string, len(sh.keys))
+	for i, c := range sh.keys {
+		parts[i] = part(c, true)
+	}
+	return concat(parts)
 }
 
-func parts(columns []column) string {
-	out := make([]string, len(columns))
-	for i, c := range columns {
-		out[i] = part(c, true)
+// concat joins texts by slashes.
+func concat(texts []string) string {
+	if len(texts) == 1 {
+		return texts[0]
 	}
-	if len(out) == 1 {
-		return out[0]
+	return "CONCAT(" + strings.Join(texts, ", '/', ") + ")"
+}
+
+// digest is the expression of a row's hash: that of the hashes of its columns,
+// since their texts together may be longer than a text can be. It is made in
+// groups, for a table may have more columns than a function should have arguments.
+func digest(columns []column) string {
+	const group = 100
+	var groups []string
+	for some := range slices.Chunk(columns, group) {
+		hashes := make([]string, len(some))
+		for i, c := range some {
+			hashes[i] = "COALESCE(SHA2(" + c.text() + ", 256), '%00')"
+		}
+		groups = append(groups, "SHA2("+concat(hashes)+", 256)")
 	}
-	return "CONCAT(" + strings.Join(out, ", '/', ") + ")"
+	if len(groups) == 1 {
+		return groups[0]
+	}
+	return "SHA2(" + concat(groups) + ", 256)"
 }
 
 func part(c column, slashes bool) string {
