@@ -61,9 +61,15 @@ func nationalCloud(host string) bool {
 	return strings.HasSuffix(host, ".microsoft.us") || strings.HasSuffix(host, ".microsoftgraph.chinacloudapi.cn") || host == "microsoftgraph.chinacloudapi.cn"
 }
 
-// subject tells apart whose view of a library a cursor is of.
+// subject tells apart whose view of a library a cursor is of. Who an application
+// acts for is told by what was consented to: of what another user may see, a delta
+// that goes on tells only the changes.
 func (a *account) subject() string {
-	sum := sha256.Sum256([]byte(strings.ToLower(a.tenant) + "\x00" + a.clientID + "\x00" + strconv.FormatBool(a.delegated)))
+	view := strings.ToLower(a.tenant) + "\x00" + a.clientID + "\x00" + strconv.FormatBool(a.delegated)
+	if a.delegated {
+		view += "\x00" + a.refresh.Reveal()
+	}
+	sum := sha256.Sum256([]byte(view))
 	return hex.EncodeToString(sum[:8])
 }
 

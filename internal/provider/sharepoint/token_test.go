@@ -177,3 +177,25 @@ func TestWrongConfigurations(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherConsentEnumeratesAnew: another user may see what the one before did
+// not, and the delta would never tell of it.
+func TestAnotherConsentEnumeratesAnew(t *testing.T) {
+	g := start(t, msgraph.Options{RotateRefreshTokens: true, RefuseReused: true})
+	g.User(tenant, "ada@contoso.com")
+	g.User(tenant, "bob@contoso.com")
+	g.sample(g.drive, "finance")
+	consent := func(user string) map[string]any {
+		return map[string]any{"drive_id": g.drive, "credentials": map[string]any{
+			"type": "delegated", "tenant_id": tenant, "client_id": client, "client_secret": secretly, "refresh_token": g.Consent(tenant, client, user),
+		}}
+	}
+	ada := g.open(consent("ada@contoso.com"))
+	_, cur := all(t, ada, "", nil)
+	g.ExpireAccessTokens() // and the refresh token is replaced
+	if again, _ := all(t, ada, "", cur); len(again) > 0 {
+		t.Errorf("the same consent is told %d changes where there are none", len(again))
+	}
+	_, err := g.open(consent("bob@contoso.com")).Changes(t.Context(), driver.Scope{}, cur)
+	kind(t, err, errs.CursorExpired, errs.ScopePath)
+}
