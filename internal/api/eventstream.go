@@ -69,7 +69,7 @@ func (s *eventStream) begin(after string) error {
 	}
 	sequence, part, ok := event.ParsePosition(after)
 	if !strings.Contains(after, ".") {
-		sequence, part, ok = event.ParsePosition(after + ".0")
+		sequence, _, ok = event.ParsePosition(after + ".0")
 		part = allParts
 	}
 	if !ok {

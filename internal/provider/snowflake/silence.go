@@ -50,7 +50,7 @@ func settleLogging() {
 		return
 	}
 	c := gosnowflake.Config{
-		Account: "none", User: "none", Password: "none", Host: "localhost", Port: 1, Protocol: "http", //nolint:gosec // nobody's
+		Account: "none", User: "none", Password: "none", Host: "localhost", Port: 1, Protocol: "http",
 		Transporter: nowhere{}, DisableOCSPChecks: true, MaxRetryCount: 1, ClientConfigFile: name,
 	}
 	c.DisableTelemetry = true //nolint:staticcheck // deprecated, and without a successor so far
