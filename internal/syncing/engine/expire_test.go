@@ -3,6 +3,8 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -55,19 +57,28 @@ func (w *world) catalogued(f *providertest.Feed, scope string) {
 	}
 }
 
-// manyItems is how many items the tests of long feeds have.
-func manyItems() int {
-	if testing.Short() {
+// manyItems is how many items the tests of long feeds have: MOORING_TEST_ITEMS, a
+// multiple of 1000, else 20,000.
+func manyItems(t *testing.T) int {
+	text := os.Getenv("MOORING_TEST_ITEMS")
+	switch {
+	case text == "" && testing.Short():
 		return 10_000
+	case text == "":
+		return 20_000
 	}
-	return 100_000
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 10_000 || n%1000 != 0 {
+		t.Fatalf("MOORING_TEST_ITEMS is a multiple of 1000 from 10000 on, such as 100000, not %q", text)
+	}
+	return n
 }
 
 // A cursor dies in the middle of an enumeration, and once more when the feed is
 // followed: what is unchanged is not read again, what is there is not deleted,
 // and what changed in between arrives.
 func TestDeadCursorsAmongManyItems(t *testing.T) {
-	n := manyItems()
+	n := manyItems(t)
 	f := providertest.NewFeed(providertest.FeedOptions{})
 	var files, folders []string
 	for i := range n {
@@ -117,7 +128,7 @@ func TestDeadCursorsAmongManyItems(t *testing.T) {
 // A folder of many files and folders goes by one change: its records are bounded,
 // and killed in the middle the rest goes too.
 func TestAFolderOfManyFilesGoesInBoundedRecords(t *testing.T) {
-	n := manyItems() / 10 // each is asked about before it is deleted
+	n := manyItems(t) / 2 // each is asked about before it is deleted
 	f := providertest.NewFeed(providertest.FeedOptions{})
 	top := f.Folder(providertest.Root, "top")
 	keep := f.File(providertest.Root, "keep", []byte("k"))
