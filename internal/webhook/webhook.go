@@ -48,7 +48,8 @@ type Webhook struct {
 
 	Status       Status     `bson:"status"`
 	StatusReason string     `bson:"status_reason,omitempty"`
-	Position     int64      `bson:"position"` // the sequence of the last event that was dealt with
+	Position     int64      `bson:"position"`       // the sequence of the last event that was dealt with
+	Part         int        `bson:"part,omitempty"` // how many messages of the next event were, too
 	Failures     int        `bson:"consecutive_failures"`
 	RetryAt      time.Time  `bson:"retry_at"` // nothing is sent before
 	LastSentAt   *time.Time `bson:"last_delivered_at,omitempty"`
@@ -118,7 +119,7 @@ func Pause(failures int, after time.Duration) (wait time.Duration, ok bool) {
 		return 0, false
 	}
 	p := pauses[failures-1]
-	p += time.Duration((rand.Float64() - 0.5) * float64(p) / 5)
+	p += time.Duration((rand.Float64() - 0.5) * float64(p) / 5) //nolint:gosec // jitter
 	return max(p, min(after, maxAfter)), true
 }
 

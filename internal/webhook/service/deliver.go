@@ -2,124 +2,30 @@ package service
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"sync"
+	"slices"
 	"time"
 
 	"mooring/internal/errs"
 	"mooring/internal/event"
-	"mooring/internal/id"
 	"mooring/internal/secret"
 	"mooring/internal/store"
 	"mooring/internal/store/system"
 	"mooring/internal/webhook"
 )
 
-// Deliverer sends messages, each at least once and in no promised order. Every
-// webhook is served by itself: one that is slow or down delays no other.
-type Deliverer struct {
-	Store  store.Store
-	System system.System
-	Vault  Vault
-	Client *http.Client // guarded, and without redirects
-	Log    *slog.Logger
-	Now    func() time.Time
-	Poll   time.Duration // of the due queue, a second when 0
-
-	once    sync.Once
-	wake    chan struct{}
-	mu      sync.Mutex
-	serving map[id.Webhook]bool
-}
-
+// A turn is short, so that a slow receiver, or one that has much to get, does
+// not hold its place for long, and is soon sent to as its webhook says now.
 const (
-	maxServed  = 64 // webhooks at once
-	perWebhook = 8  // messages of one at once
-	turnEvents = 20 // events of one before it queues up again
-	turnRetry  = 50
+	perWebhook   = 8    // messages of one webhook at once
+	turnMessages = 100  // that are sent
+	turnEvents   = 1000 // that are read
+	maxRead      = 50   // events at once
+	turnRetry    = 50
+	turnTime     = 30 * time.Second
+	stopGrace    = 2 * time.Second
+	maxPending   = 1000 // deliveries of one webhook that wait
 )
-
-func (d *Deliverer) init() {
-	d.once.Do(func() { d.wake, d.serving = make(chan struct{}, 1), map[id.Webhook]bool{} })
-}
-
-// Wake looks at what is due now rather than at the next poll.
-func (d *Deliverer) Wake() {
-	d.init()
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Run sends what is due until ctx ends; what is being sent then is sent again.
-func (d *Deliverer) Run(ctx context.Context) {
-	d.init()
-	slots := make(chan struct{}, maxServed)
-	var running sync.WaitGroup
-	defer running.Wait()
-	poll := time.NewTicker(either(d.Poll, time.Second))
-	defer poll.Stop()
-	var swept time.Time
-	for {
-		if d.Now().Sub(swept) > sweepEvery {
-			d.Sweep(ctx)
-			swept = d.Now()
-		}
-		due, err := d.System.DueWebhooks(ctx, d.Now(), 2*maxServed)
-		if err != nil && ctx.Err() == nil {
-			d.Log.Error("reading which webhooks are due", "error", err)
-		}
-		for _, ref := range due {
-			if !d.take(ref.Webhook) {
-				continue
-			}
-			select {
-			case slots <- struct{}{}:
-				running.Go(func() {
-					defer func() { <-slots; d.leave(ref.Webhook) }()
-					d.serve(ctx, ref)
-				})
-			default: // all slots are taken: the next poll
-				d.leave(ref.Webhook)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-poll.C:
-		case <-d.wake:
-		}
-	}
-}
-
-func (d *Deliverer) take(w id.Webhook) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.serving[w] {
-		return false
-	}
-	d.serving[w] = true
-	return true
-}
-
-func (d *Deliverer) leave(w id.Webhook) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.serving, w)
-}
-
-// serve gives one webhook a turn.
-func (d *Deliverer) serve(ctx context.Context, ref system.WebhookRef) {
-	more, err := d.Turn(ctx, ref)
-	if err != nil && ctx.Err() == nil && !errs.Is(err, errs.NotFound) {
-		d.Log.Error("serving a webhook", "webhook", ref.Webhook, "error", err)
-	}
-	if more {
-		d.Wake()
-	}
-}
 
 // turn is the service of one webhook for a while.
 type turn struct {
@@ -163,7 +69,7 @@ func (t *turn) retry(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		messages = append(messages, m)
+		messages = append(messages, m) // a zero one is not sent
 	}
 	results := t.send(ctx, messages)
 	for i, x := range due {
@@ -199,7 +105,11 @@ func (t *turn) message(ctx context.Context, x webhook.Delivery) (event.Message, 
 
 // postpone takes note of one more failure of a delivery.
 func (t *turn) postpone(x *webhook.Delivery, r result) {
-	now := t.Now().UTC().Truncate(time.Millisecond)
+	now := t.now()
+	if r.gone {
+		x.State, x.NextAt, x.LastError, x.UpdatedAt = webhook.DeliveryParked, nil, r.text(), now
+		return
+	}
 	x.Attempts++
 	x.LastStatus, x.LastError, x.UpdatedAt = r.status, r.text(), now
 	if wait, ok := webhook.Pause(x.Attempts, r.after); ok {
@@ -210,67 +120,132 @@ func (t *turn) postpone(x *webhook.Delivery, r result) {
 	x.State, x.NextAt = webhook.DeliveryParked, nil
 }
 
-// forward sends the events behind the webhook's position. Where the receiver is
+// place is how far a webhook is: behind the event with this sequence, and part
+// of the messages of the next are dealt with too.
+type place struct {
+	sequence int64
+	part     int
+}
+
+func before(m event.Message) place { return place{m.Sequence - 1, m.Part} }
+
+// ahead reads the next messages for the webhook, as many as make a turn, and
+// the place behind them. Events that stand for many messages are read one by
+// one, so that little is in memory.
+func (t *turn) ahead(ctx context.Context) (out []event.Message, at place, more bool, err error) {
+	at = place{t.hook.Position, t.hook.Part}
+	last, err := t.Store.Events().Last(ctx, t.ref.Org)
+	if err != nil {
+		return nil, at, false, err
+	}
+	for limit, seen := 1, 0; seen < turnEvents; {
+		list, err := t.Store.Events().List(ctx, t.ref.Org, at.sequence, limit)
+		if err != nil {
+			return nil, at, false, err
+		}
+		messages := 0
+		for _, e := range list {
+			done := 0
+			if e.Sequence == at.sequence+1 {
+				done = at.part
+			}
+			all := e.Messages()
+			for _, m := range all[min(done, len(all)):] {
+				if !t.hook.Wants(m) {
+					continue
+				}
+				if len(out) == turnMessages {
+					return out, before(m), true, nil
+				}
+				out = append(out, m)
+			}
+			at, messages = place{e.Sequence, 0}, messages+len(all)
+		}
+		if len(list) < limit { // what is up to last and was not there is no longer kept
+			if at.sequence < last {
+				at = place{last, 0}
+			}
+			return out, at, false, nil
+		}
+		seen += len(list)
+		if limit = min(2*limit, maxRead); messages > turnMessages {
+			limit = 1
+		}
+	}
+	return out, at, true, nil
+}
+
+// forward sends the messages behind the webhook's place. Where the receiver is
 // down it stays where it is, and the whole webhook waits.
 func (t *turn) forward(ctx context.Context) (more bool, err error) {
-	list, err := t.Store.Events().List(ctx, t.ref.Org, t.hook.Position, turnEvents)
-	if err != nil {
+	messages, end, more, err := t.ahead(ctx)
+	if err != nil || end == (place{t.hook.Position, t.hook.Part}) {
 		return false, err
 	}
-	at, sent := t.hook.Position, false
-	var last result
-	for i, e := range list {
-		wanted := t.wanted(e)
-		results := t.send(ctx, wanted)
-		if ctx.Err() != nil {
-			return false, ctx.Err()
+	began, last := time.Now(), result{}
+	for i := 0; i < len(messages); i += perWebhook {
+		batch, rest := messages[i:min(i+perWebhook, len(messages))], messages[min(i+perWebhook, len(messages)):]
+		if i > 0 && (time.Since(began) > turnTime || !t.unchanged(ctx)) {
+			return true, t.advance(ctx, before(batch[0]), last)
 		}
-		if down, r := allDown(results); down && !t.works(ctx, list[i+1:]) {
-			return false, t.rest(ctx, at, r)
+		results := t.send(ctx, batch)
+		down, r := allDown(results)
+		if down && ctx.Err() == nil && t.works(ctx, rest) {
+			down = false
 		}
-		if err := t.keep(ctx, wanted, results); err != nil {
+		if ctx.Err() != nil { // what was sent need not be sent again
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+			defer cancel()
+			return false, t.advance(ctx, before(batch[0]), last)
+		}
+		if !down {
+			down, r, err = t.keep(ctx, batch, results)
+		}
+		if err != nil {
 			return false, err
 		}
+		if down {
+			return false, t.rest(ctx, before(batch[0]), last, r)
+		}
 		for _, r := range results {
-			if sent = sent || r.ok(); r.ok() || last.status == 0 {
+			if r.ok() {
 				last = r
 			}
 		}
-		at = e.Sequence
 	}
-	if len(list) == 0 {
-		return false, nil
-	}
-	return len(list) == turnEvents, t.advance(ctx, at, sent, last)
+	return more, t.advance(ctx, end, last)
 }
 
-func (t *turn) wanted(e event.Event) (out []event.Message) {
-	for _, m := range e.Messages() {
-		if t.hook.Wants(m) {
-			out = append(out, m)
-		}
-	}
-	return out
+// unchanged reports whether the webhook is still to be sent to as it was when
+// the turn began.
+func (t *turn) unchanged(ctx context.Context) bool {
+	now, err := t.Store.Webhooks().Get(ctx, t.ref.Org, t.ref.Webhook)
+	return err == nil && now.Revision == t.hook.Revision
 }
 
 // works asks with the next message there is whether the receiver is down, or
 // merely does not take what came before: that must not hold up all the rest.
-func (t *turn) works(ctx context.Context, rest []event.Event) bool {
-	if t.hook.Failures == 0 {
+func (t *turn) works(ctx context.Context, rest []event.Message) bool {
+	if t.hook.Failures == 0 || len(rest) == 0 {
 		return false // a short outage: wait first
 	}
-	for _, e := range rest {
-		if wanted := t.wanted(e); len(wanted) > 0 {
-			return t.send(ctx, wanted[:1])[0].ok()
-		}
-	}
-	return false
+	return t.send(ctx, rest[:1])[0].ok()
 }
 
-// keep makes deliveries of the messages that were not taken.
-func (t *turn) keep(ctx context.Context, wanted []event.Message, results []result) error {
-	now := t.Now().UTC().Truncate(time.Millisecond)
-	for i, m := range wanted {
+// keep makes deliveries of the messages that were not taken. Where too many wait
+// already it makes none: a receiver that takes nothing, whatever it answers, is
+// as good as down.
+func (t *turn) keep(ctx context.Context, batch []event.Message, results []result) (full bool, why result, err error) {
+	first := slices.IndexFunc(results, func(r result) bool { return !r.ok() })
+	if first < 0 {
+		return false, why, nil
+	}
+	waiting, err := t.Store.Deliveries().List(ctx, t.ref.Org, t.ref.Webhook, webhook.DeliveryPending, store.Page{Limit: 1, Offset: maxPending - 1})
+	if err != nil || len(waiting.Items) > 0 {
+		return err == nil, results[first], err
+	}
+	now := t.now()
+	for i, m := range batch {
 		if results[i].ok() {
 			continue
 		}
@@ -280,30 +255,21 @@ func (t *turn) keep(ctx context.Context, wanted []event.Message, results []resul
 		}
 		t.postpone(&x, results[i])
 		if _, err := t.Store.Deliveries().Insert(ctx, t.ref.Org, x); err != nil && !errs.Is(err, errs.AlreadyExists) {
-			return err
+			return false, why, err
 		}
 	}
-	return nil
+	return false, why, nil
 }
 
-// advance notes how far the webhook is.
-func (t *turn) advance(ctx context.Context, at int64, sent bool, r result) error {
-	now := t.Now().UTC().Truncate(time.Millisecond)
-	_, err := t.Store.Webhooks().Update(ctx, t.ref.Org, t.ref.Webhook, func(w *webhook.Webhook) error {
-		w.Position = max(w.Position, at)
-		if sent {
-			w.Failures, w.LastSentAt, w.LastStatus, w.LastError = 0, &now, r.status, ""
-		}
-		return nil
-	})
-	return err
+// advance notes how far the webhook is. last is the last answer of a receiver
+// that took a message, zero when none did.
+func (t *turn) advance(ctx context.Context, at place, last result) error {
+	return t.note(ctx, at, last, nil)
 }
 
 // rest has a webhook wait whose receiver is down, and parks it in the end.
-func (t *turn) rest(ctx context.Context, at int64, r result) error {
-	now := t.Now().UTC().Truncate(time.Millisecond)
-	_, err := t.Store.Webhooks().Update(ctx, t.ref.Org, t.ref.Webhook, func(w *webhook.Webhook) error {
-		w.Position = max(w.Position, at)
+func (t *turn) rest(ctx context.Context, at place, last, r result) error {
+	return t.note(ctx, at, last, func(w *webhook.Webhook) {
 		w.Failures++
 		w.LastStatus, w.LastError = r.status, r.text()
 		wait, ok := webhook.Pause(w.Failures, r.after)
@@ -311,14 +277,36 @@ func (t *turn) rest(ctx context.Context, at int64, r result) error {
 		case r.status == http.StatusGone:
 			w.Status, w.StatusReason = webhook.Parked, "the receiver answered that it is gone (410)"
 		case !ok:
-			w.Status, w.StatusReason = webhook.Parked, "the receiver was down for days: "+r.text()
+			w.Status, w.StatusReason = webhook.Parked, "the receiver took nothing for days: "+r.text()
 		default:
-			w.RetryAt = now.Add(wait)
+			w.RetryAt = t.now().Add(wait)
+		}
+	})
+}
+
+// note changes the webhook after a turn. How a receiver fared says nothing of
+// another one that the webhook was given meanwhile.
+func (t *turn) note(ctx context.Context, at place, last result, failed func(*webhook.Webhook)) error {
+	now := t.now()
+	_, err := t.Store.Webhooks().Update(ctx, t.ref.Org, t.ref.Webhook, func(w *webhook.Webhook) error {
+		if at.sequence > w.Position || at.sequence == w.Position && at.part > w.Part {
+			w.Position, w.Part = at.sequence, at.part
+		}
+		if w.URL != t.hook.URL || w.Status != webhook.Active {
+			return nil
+		}
+		if last.ok() {
+			w.Failures, w.LastSentAt, w.LastStatus, w.LastError = 0, &now, last.status, ""
+		}
+		if failed != nil {
+			failed(w)
 		}
 		return nil
 	})
 	return err
 }
+
+func (t *turn) now() time.Time { return t.Now().UTC().Truncate(time.Millisecond) }
 
 func either(d, otherwise time.Duration) time.Duration {
 	if d > 0 {

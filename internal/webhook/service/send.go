@@ -23,12 +23,16 @@ type result struct {
 	status int           // of HTTP; 0: no answer
 	after  time.Duration // that the receiver asks to wait
 	err    error         // why there was no answer
+	gone   bool          // its event is no longer kept: nothing was sent
 }
 
 func (r result) ok() bool { return r.status >= 200 && r.status < 300 }
 
 // down reports an answer that is about the receiver rather than about the message.
 func (r result) down() bool {
+	if r.gone {
+		return false
+	}
 	switch r.status {
 	case 0, http.StatusRequestTimeout, http.StatusGone, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true
@@ -41,6 +45,8 @@ func (r result) text() string {
 	switch {
 	case r.ok():
 		return ""
+	case r.gone:
+		return "the event is no longer kept"
 	case r.status != 0:
 		return "the receiver answered " + strconv.Itoa(r.status)
 	}
@@ -69,7 +75,7 @@ func (t *turn) send(ctx context.Context, messages []event.Message) []result {
 		end := min(begin+perWebhook, len(messages))
 		for i := begin; i < end; i++ {
 			if messages[i].ID == "" { // its event is gone
-				out[i] = result{status: http.StatusNoContent}
+				out[i] = result{gone: true}
 				continue
 			}
 			wg.Go(func() { out[i] = deliver(ctx, t.Client, t.hook, t.secrets, messages[i], t.Now()) })

@@ -144,7 +144,7 @@ func apply(w *webhook.Webhook, d Draft, now time.Time) map[string]any {
 	changes := map[string]any{}
 	if d.URL != nil && *d.URL != w.URL {
 		changes["url"] = []any{shown(w.URL), shown(*d.URL)}
-		w.URL = *d.URL
+		w.URL, w.Failures, w.RetryAt = *d.URL, 0, now // how the other receiver fared says nothing of this one
 	}
 	if d.Description != nil && *d.Description != w.Description {
 		changes["description"] = []any{w.Description, *d.Description}
@@ -269,9 +269,16 @@ func (s *Service) Test(ctx context.Context, w webhook.Webhook, m event.Message) 
 }
 
 // Redeliver has deliveries sent again now, whether they wait for their time or
-// are parked: those named, or all.
+// are parked: those named, or all. errs.Conflict: nothing is sent to the webhook.
 func (s *Service) Redeliver(ctx context.Context, org id.Org, w id.Webhook, messages []string) (n int, err error) {
-	if _, err := s.Store.Webhooks().Get(ctx, org, w); err != nil {
+	now := s.now()
+	if _, err := s.Store.Webhooks().Update(ctx, org, w, func(w *webhook.Webhook) error {
+		if w.Status != webhook.Active {
+			return errs.New(errs.Conflict, "webhook.redeliver", "the webhook is "+string(w.Status)+" and is sent nothing: enable it first")
+		}
+		w.RetryAt = now
+		return nil
+	}); err != nil {
 		return 0, err
 	}
 	defer s.wake()

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"mooring/internal/id"
@@ -14,16 +15,34 @@ const (
 	sweepBatch = 500
 
 	// keepEvents is how long an event is kept, whether or not somebody has got it,
-	// and waitEvents how long at most one that a webhook has not got.
+	// and waitEvents how long at most one that a webhook has not got; and a
+	// delivery that was given up.
 	keepEvents = 7 * 24 * time.Hour
 	waitEvents = 30 * 24 * time.Hour
 )
 
-// Sweep removes events that are old enough.
+// sweeping sweeps now and every hour until ctx ends.
+func (d *Deliverer) sweeping(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		d.Sweep(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Sweep removes events, and deliveries that were given up, which are old enough.
 func (d *Deliverer) Sweep(ctx context.Context) {
 	var after id.Org
 	for {
 		orgs, err := d.System.Organizations(ctx, after, 100)
+		if err != nil && ctx.Err() == nil {
+			d.Log.Error("listing organizations whose events are old", "error", err)
+		}
 		if err != nil || len(orgs) == 0 {
 			return
 		}
@@ -36,41 +55,79 @@ func (d *Deliverer) Sweep(ctx context.Context) {
 	}
 }
 
+// expire goes in steps of many events, of which it reads the last alone: one
+// may be large.
 func (d *Deliverer) expire(ctx context.Context, org id.Org) error {
 	got, err := d.got(ctx, org)
 	if err != nil {
 		return err
 	}
+	first, err := d.Store.Events().List(ctx, org, 0, 1)
+	if err != nil || len(first) == 0 {
+		return err
+	}
 	now := d.Now()
-	for {
-		list, err := d.Store.Events().List(ctx, org, 0, sweepBatch)
+	for at, step := first[0].Sequence-1, int64(sweepBatch); step > 0; {
+		list, err := d.Store.Events().List(ctx, org, at+step-1, 1)
 		if err != nil {
 			return err
 		}
-		n := 0
-		for n < len(list) && list[n].Time.Before(now.Add(-keepEvents)) && (list[n].Sequence <= got || list[n].Time.Before(now.Add(-waitEvents))) {
-			n++
+		if len(list) == 0 || list[0].Time.After(now.Add(-keepEvents)) || list[0].Sequence > got && list[0].Time.After(now.Add(-waitEvents)) {
+			step /= 2
+			continue
 		}
-		if n == 0 {
-			return nil
-		}
-		if err := d.Store.Events().Drop(ctx, org, list[n-1].Sequence); err != nil || n < sweepBatch {
+		at += step
+		if err := d.Store.Events().Drop(ctx, org, at); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-// got is the last event that every webhook which wants events has got.
+// got is the last event that every webhook which wants events has got, its
+// deliveries that wait included.
 func (d *Deliverer) got(ctx context.Context, org id.Org) (int64, error) {
 	least, err := d.Store.Events().Last(ctx, org)
 	if err != nil {
 		return 0, err
 	}
 	list, err := d.Store.Webhooks().List(ctx, org, store.Page{Limit: 1000})
+	if err != nil {
+		return 0, err
+	}
 	for _, w := range list.Items {
+		waits, err := d.waits(ctx, org, w.ID)
+		if err != nil {
+			return 0, err
+		}
 		if w.Status != webhook.Disabled {
-			least = min(least, w.Position)
+			least = min(least, w.Position, waits-1)
 		}
 	}
-	return least, err
+	return least, nil
+}
+
+// waits is the first event of which a delivery of a webhook waits. It removes
+// deliveries that were given up long ago.
+func (d *Deliverer) waits(ctx context.Context, org id.Org, w id.Webhook) (int64, error) {
+	first := int64(math.MaxInt64)
+	for p := (store.Page{Limit: sweepBatch}); ; {
+		list, err := d.Store.Deliveries().List(ctx, org, w, "", p)
+		if err != nil {
+			return 0, err
+		}
+		for _, x := range list.Items {
+			switch {
+			case x.State == webhook.DeliveryPending:
+				first = min(first, x.Sequence)
+			case x.UpdatedAt.Before(d.Now().Add(-waitEvents)):
+				if err := d.Store.Deliveries().Remove(ctx, org, x.ID); err != nil {
+					return 0, err
+				}
+			}
+		}
+		if p.Cursor = list.Next; p.Cursor == "" {
+			return first, nil
+		}
+	}
 }
