@@ -53,7 +53,9 @@ type eventStream struct {
 	conn     *http.ResponseController
 	types    []string
 	sequence int64 // of the event that is being told
-	part     int   // messages of it that were told; -1 before its first
+	part     int   // the last message of it that was told
+	limit    int   // events that are read at once
+	missed   bool  // where the client was is not known here
 	wrote    time.Time
 }
 
@@ -62,8 +64,8 @@ func (s *eventStream) begin(after string) error {
 	if last := s.r.Header.Get("Last-Event-ID"); last != "" {
 		after = last
 	}
-	if after == "" {
-		last, err := s.Store.Events().Last(s.ctx(), s.org())
+	last, err := s.Store.Events().Last(s.ctx(), s.org())
+	if err != nil || after == "" {
 		s.sequence, s.part = last, allParts
 		return err
 	}
@@ -77,6 +79,9 @@ func (s *eventStream) begin(after string) error {
 		at.Add("value_error", "must be the id of an event of this stream, or 0", "after")
 		return at.Err("api.events")
 	}
+	if s.missed = sequence > last; s.missed { // an older backup was restored: what comes now has lower numbers
+		sequence, part = last, allParts
+	}
 	s.sequence, s.part = sequence, part
 	return nil
 }
@@ -87,61 +92,73 @@ const allParts = 1 << 30
 func (s *eventStream) run() {
 	tick := time.NewTicker(s.EventInterval)
 	defer tick.Stop()
-	s.wrote = time.Now()
-	for {
+	s.wrote, s.limit = time.Now(), 1
+	if s.missed && s.tellGap() != nil {
+		return
+	}
+	for checked := time.Now(); ; {
 		more, err := s.some()
 		if err != nil {
 			return // the client has gone, or the server is going
 		}
-		if more {
-			continue
+		if !more {
+			select {
+			case <-s.ctx().Done():
+				return
+			case <-tick.C:
+			}
 		}
-		select {
-		case <-s.ctx().Done():
-			return
-		case <-tick.C:
+		if more && time.Since(checked) < s.EventInterval { // the way to the present may be long
+			continue
 		}
 		if !s.stillAdmitted() || s.covers(s.ofOrganization()) != nil {
 			return
 		}
+		checked = time.Now()
 	}
 }
 
-// some tells of the next events and reports whether there may be more.
+// some tells of the next events and reports whether there may be more. It reads
+// those that stand for many one by one: each may be large.
 func (s *eventStream) some() (more bool, err error) {
-	const batch = 50
-	list, err := s.Store.Events().List(s.ctx(), s.org(), max(0, s.sequence-1), batch)
+	const batch, large = 50, 100
+	after := s.sequence
+	if s.part != allParts {
+		after = max(0, s.sequence-1)
+	}
+	list, err := s.Store.Events().List(s.ctx(), s.org(), after, s.limit)
 	if err != nil {
 		return false, err
 	}
-	if err := s.gap(list); err != nil {
-		return false, err
+	if len(list) > 0 && s.sequence > 0 && list[0].Sequence > after+1 { // removed before they were asked for
+		if err := s.tellGap(); err != nil {
+			return false, err
+		}
 	}
+	told, read := 0, s.limit
 	for _, e := range list {
-		for _, m := range e.Messages() {
-			if e.Sequence < s.sequence || e.Sequence == s.sequence && m.Part <= s.part || !event.Match(s.types, m.Type) {
+		messages := e.Messages()
+		for _, m := range messages {
+			if e.Sequence == s.sequence && m.Part <= s.part || !event.Match(s.types, m.Type) {
 				continue
 			}
 			if err := s.tell(m); err != nil {
 				return false, err
 			}
 		}
-		if e.Sequence >= s.sequence {
-			s.sequence, s.part = e.Sequence, allParts
-		}
+		s.sequence, s.part, told = e.Sequence, allParts, told+len(messages)
+	}
+	if s.limit = min(2*s.limit, batch); told > large {
+		s.limit = 1
 	}
 	if time.Since(s.wrote) > heartbeat {
 		err = s.write(": nothing yet\n\n")
 	}
-	return len(list) == batch, err
+	return len(list) == read, err
 }
 
-// gap says that events are missing which were removed before they were asked for.
-func (s *eventStream) gap(list []event.Event) error {
-	if len(list) == 0 || s.sequence == 0 || list[0].Sequence <= s.sequence+1 {
-		return nil
-	}
-	return s.write("event: gap\ndata: {\"message\":\"events behind the last one were removed before they were asked for: list what the bucket holds\"}\n\n")
+func (s *eventStream) tellGap() error {
+	return s.write("event: gap\ndata: {\"message\":\"events behind the last one are no longer kept: list what the bucket holds\"}\n\n")
 }
 
 func (s *eventStream) tell(m event.Message) error {

@@ -138,3 +138,71 @@ func TestEventStreamIsResumed(t *testing.T) {
 	}
 	w.as(422, "GET", "/v1/events?after=nonsense", nil)
 }
+
+// An id that was never given here is one of before an older backup was restored:
+// what comes next has lower numbers, and is told.
+func TestEventStreamOfAClientThatIsAhead(t *testing.T) {
+	w := newWorld(t)
+	srv := httptest.NewServer(w.handler)
+	t.Cleanup(srv.Close)
+	w.happen(2)
+	for _, last := range []string{"5.0", "99999.0", "9223372036854775807"} {
+		if _, types := w.follow(srv.URL, last, "", 1); types[0] != "" {
+			t.Errorf("%s: the stream begins with %v instead of the gap", last, types)
+		}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // whenever the stream begins, something happens later
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+				w.happen(1)
+			}
+		}
+	}()
+	if _, types := w.follow(srv.URL, "99999.0", "", 2); types[1] != event.SyncCompleted {
+		t.Errorf("what happens later: %v", types)
+	}
+	close(stop)
+	<-stopped
+}
+
+// A key that is revoked tells no more, even while the stream is far behind.
+func TestEventStreamEndsWithTheKeyOnItsWay(t *testing.T) {
+	w := newWorld(t)
+	srv := httptest.NewServer(w.handler)
+	t.Cleanup(srv.Close)
+	const events, each = 200, 500
+	list := make([]any, each)
+	for i := range list {
+		list[i] = map[string]any{event.What: event.Created, "object_id": strings.Repeat("o", 300)}
+	}
+	for range events {
+		if err := w.store.Events().Append(t.Context(), w.org.Organization.ID, []event.Event{{ID: id.NewEvent(), Type: event.Objects, Data: map[string]any{event.List: list}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "GET", srv.URL+"/v1/events?after=0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+w.key("follower", "admin"))
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	w.as(200, "DELETE", "/v1/organizations/users/ops@example.org/api-keys/follower", nil)
+	n, in := 0, bufio.NewScanner(res.Body)
+	for in.Scan() {
+		if strings.HasPrefix(in.Text(), "id: ") {
+			n++
+		}
+	}
+	if n == events*each {
+		t.Error("it was told everything")
+	}
+}
