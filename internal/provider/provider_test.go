@@ -323,7 +323,7 @@ func TestUnclassifiedErrorsAreInternalAndSilent(t *testing.T) {
 		return &errs.Error{Kind: errs.Invalid, Origin: errs.Provider, Code: "<b>Bad\nCode</b>" + strings.Repeat("x", 500)}
 	})
 	_, err = s.Stat(t.Context(), scope, "data/a")
-	if e := errs.From(err); strings.ContainsAny(e.Code, "<>\n ") || len(e.Code) > 64 {
+	if e := errs.From(err); e.Code != "" { // nor a part of it, which may be a part of a secret
 		t.Errorf("code %q", e.Code)
 	}
 }

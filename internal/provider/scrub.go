@@ -3,7 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
-	"strings"
+	"regexp"
 
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
@@ -51,16 +51,16 @@ func (s scrubber) error(err error, op string) error {
 	return &out
 }
 
-// token keeps of a provider's code what a code may hold, so that no answer
-// brings sentences, markup or lines into our messages.
+var tokenForm = regexp.MustCompile(`^[A-Za-z0-9_.:/+=*-]+$`)
+
+// token is a provider's code or request id, where it has the form of one. Else it
+// is nothing: a part of a sentence that repeats what was sent may be a part of an
+// access token, which no scrubber knows.
 func token(t string, most int) string {
-	t = strings.Map(func(r rune) rune {
-		if r > ' ' && r < 0x7f && !strings.ContainsRune("<>\"'`&\\(){}", r) {
-			return r
-		}
-		return -1
-	}, t)
-	return t[:min(len(t), most)]
+	if len(t) > most || !tokenForm.MatchString(t) {
+		return ""
+	}
+	return t
 }
 
 // cause is the adapter's error below a scrubbed one: it can be asked what it is,
