@@ -39,6 +39,7 @@ import (
 	"mooring/internal/store/system"
 	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
+	"mooring/internal/usage"
 	webhookservice "mooring/internal/webhook/service"
 	"mooring/internal/worker"
 )
@@ -54,6 +55,8 @@ type app struct {
 	open        func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (*provider.Source, error)
 	guard       *outbound.Guard
 	outbound    *health.Outbound
+	usage       *usage.Counter
+	syncs       *syncingservice.Service
 	access      *accessservice.Service
 	tokens      *tokens.Keeper
 	connections *connectionservice.Service
@@ -93,6 +96,7 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 	a.system.ChainAudit(chain)
 	a.trails = &auditservice.Trails{Audit: a.store.Audit(), Chain: chain, Now: time.Now}
 	a.guard = outbound.New(outbound.Options{AllowNetworks: settings.Networks(), Proxy: settings.Proxy()})
+	a.usage = &usage.Counter{Store: a.store.Usage(), Log: log, Now: time.Now}
 	a.outbound = &health.Outbound{Ask: a.guard.Isolated, Log: log}
 	a.access = &accessservice.Service{Store: a.store, System: a.system, Now: time.Now}
 	a.wireConnections(csfle.NewSealer(csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})))
@@ -126,7 +130,7 @@ func (a *app) sources() func(ctx context.Context, name string, c connectionconfi
 	}
 	return func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (*provider.Source, error) {
 		deps := deps
-		deps.Options.Tokens = t
+		deps.Options.Tokens, deps.Metrics = t, a.usage.Metrics(ctx, a.metrics)
 		return provider.Open(ctx, name, c, deps)
 	}
 }
@@ -147,6 +151,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 			return len(orgs) > 1, err
 		},
 		Isolated: a.outbound.Isolated, RetainCredentials: a.settings.Retain, CheckEvery: a.settings.CheckEvery,
+		For: usage.For, Activated: func(ctx context.Context, org id.Org, c id.Connection) { a.syncs.Awaken(ctx, org, c) },
 	})
 	a.connect = a.wireOAuth(sealer)
 	a.wireWebhooks(sealer)
@@ -167,7 +172,7 @@ func (a *app) wireSyncs() error {
 	if err := engine.CleanScratch(a.settings.DataDir); err != nil { // the store's lock says that nobody else is here
 		a.log.Warn("what sorting left behind stays", "error", err)
 	}
-	buckets := &bucketservice.Service{Store: a.store, Destinations: map[string]sink.Destination{bucketservice.DefaultDestination: folder}, Now: time.Now}
+	buckets := &bucketservice.Service{Store: a.store, Destinations: map[string]sink.Destination{bucketservice.DefaultDestination: folder}, Now: time.Now, Wake: func() { a.worker.SweepNow() }}
 	eng := &engine.Engine{
 		Store: a.store, Now: time.Now, Log: a.log, Health: reporter{a.connections, a.log}, Scratch: a.settings.DataDir,
 		Open: func(ctx context.Context, org id.Org, c id.Connection) (engine.Source, error) {
@@ -175,7 +180,7 @@ func (a *app) wireSyncs() error {
 			if err != nil {
 				return nil, err
 			}
-			src, err := a.open(ctx, opened.Config.Provider, opened.Config, opened.Tokens)
+			src, err := a.open(usage.For(ctx, org, c), opened.Config.Provider, opened.Config, opened.Tokens)
 			if err != nil {
 				return nil, err
 			}
@@ -184,7 +189,7 @@ func (a *app) wireSyncs() error {
 		Sinks: func(ctx context.Context, b bucket.Bucket) (sink.Sink, error) { return buckets.Sink(ctx, b) },
 	}
 	a.worker = (&worker.Worker{
-		Store: a.store, System: a.system, Runner: observed{eng, a.metrics}, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
+		Store: a.store, System: a.system, Runner: usage.Runs{Runner: observed{eng, a.metrics}, Store: a.store, Log: a.log}, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
 		Trails: watchedTrails{a.trails, a.metrics}, RetainAudit: time.Duration(a.settings.AuditDays) * 24 * time.Hour,
 		Verifier: func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error {
 			_, err := eng.Verify(ctx, org, s, l, w, repair, begun)
@@ -192,9 +197,9 @@ func (a *app) wireSyncs() error {
 		},
 	}).Init()
 	a.metrics.Watch(census(a.system), a.worker.Running, a.log)
-	syncs := &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt}
+	a.syncs = &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt, Log: a.log}
 	a.handler = api.New(api.Server{
-		Access: a.access, Connections: a.connections, OAuth: a.connect, Buckets: buckets, Syncs: syncs, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Webhooks: a.webhooks, Log: a.log,
+		Access: a.access, Connections: a.connections, OAuth: a.connect, Buckets: buckets, Syncs: a.syncs, Degraded: a.outbound.Degraded, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Webhooks: a.webhooks, Log: a.log,
 		Observer: a.metrics, Metrics: a.metrics.Handler(), Operator: func() id.Org { return a.first },
 		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
 	})
@@ -222,6 +227,7 @@ func (a *app) work(ctx context.Context) {
 	running.Go(func() { a.monitor.Run(ctx) })
 	running.Go(func() { a.deliverer.Run(ctx) })
 	running.Go(func() { a.sweepTokens(ctx) })
+	running.Go(func() { a.usage.Run(ctx) })
 	running.Wait()
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -30,23 +31,27 @@ func connectionCommand() *cobra.Command {
 			flags: func(c *cobra.Command) {
 				c.Flags().String("provider", "", "only of this provider")
 				c.Flags().String("status", "", "only in this state")
+				c.Flags().Int("stale-days", 0, "only those never used, or not for so many days")
 			},
 			body: func(c *cobra.Command, _ []string) (any, error) {
-				return given(c, map[string]string{"provider": "provider_type", "status": "status"}), nil
+				return given(c, map[string]string{"provider": "provider_type", "status": "status", "stale-days": "stale_days"}), nil
 			}},
 		call{use: "get ID-OR-NAME", short: "Show a connection", args: cobra.ExactArgs(1), path: one(),
-			cols: append(connectionColumns, columns("config=provider_config", "reason=status_reason", "created=created_at")...)},
+			cols: append(connectionColumns, columns("config=provider_config", "reason=status_reason", "checked=last_checked_at", "next check=next_check_at",
+				"expires=credentials_expire_at", "advice=advice", "created=created_at")...)},
 		call{use: "create NAME", short: "Connect a storage; its configuration is read from a file or standard input, never from flags", args: cobra.ExactArgs(1),
 			method: http.MethodPost, path: func(*cobra.Command, []string) string { return client.Path(base...) }, cols: connectionColumns,
 			flags: func(c *cobra.Command) {
 				c.Flags().String("provider", "", "google_drive, s3, tigris, sharepoint or snowflake")
 				configFlag(c)
 				c.Flags().String("description", "", "free text")
+				watchFlags(c)
 				c.Flags().Bool("test", true, "try the connection first and keep nothing if it fails")
 				_ = c.MarkFlagRequired("provider")
 			},
 			body: func(c *cobra.Command, args []string) (any, error) {
-				body := given(c, map[string]string{"provider": "provider_type", "description": "description", "test": "test_before_save"})
+				body := given(c, map[string]string{"provider": "provider_type", "description": "description", "test": "test_before_save",
+					"check-interval": "check_interval_seconds", "expires": "credentials_expire_at"})
 				body["name"] = args[0]
 				return body, readConfig(c, body)
 			}},
@@ -71,11 +76,13 @@ func connectionCommand() *cobra.Command {
 			flags: func(c *cobra.Command) {
 				c.Flags().String("name", "", "new name")
 				c.Flags().String("description", "", "new description")
+				watchFlags(c)
 				configFlag(c)
 				c.Flags().Bool("test", true, "try a changed configuration first and keep nothing if it fails")
 			},
 			body: func(c *cobra.Command, _ []string) (any, error) {
-				body := given(c, map[string]string{"name": "name", "description": "description", "test": "test_before_save"})
+				body := given(c, map[string]string{"name": "name", "description": "description", "test": "test_before_save",
+					"check-interval": "check_interval_seconds", "expires": "credentials_expire_at"})
 				if !c.Flags().Changed("provider-config-file") {
 					return body, nil
 				}
@@ -93,10 +100,25 @@ func connectionCommand() *cobra.Command {
 				}
 				return url.Values{"path": {path}}
 			}, list: true, cols: columns("name=name", "source path=id", "folder=folder", "bytes=size_bytes", "modified=modified_at")},
+		call{use: "usage ID-OR-NAME", short: "Show what a connection did, by day", args: cobra.ExactArgs(1), path: one("usage"),
+			flags: func(c *cobra.Command) { c.Flags().Int("days", 30, "how many, today included (1 to 366)") },
+			query: func(c *cobra.Command) url.Values {
+				days, _ := c.Flags().GetInt("days")
+				return url.Values{"days": {strconv.Itoa(days)}}
+			},
+			then: func(cmd *cobra.Command, _ *client.Client, a client.Object) error {
+				return table(cmd, client.Object{"results": a["days"]}, columns("day=day", "syncs=syncs", "objects=objects", "bytes=bytes",
+					"requests=requests", "throttles=throttles", "errors=errors"))
+			}},
 		trustPolicyCommand(),
 	)
 	cmd.AddCommand(resumeCommand())
 	return cmd
+}
+
+func watchFlags(c *cobra.Command) {
+	c.Flags().Int("check-interval", 0, "`seconds` between checks while all is well, 60 to 86400 (0: the server's)")
+	c.Flags().String("expires", "", "`time` at which the credentials expire, such as 2026-01-31: you are told a week before")
 }
 
 func configFlag(c *cobra.Command) {

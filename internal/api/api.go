@@ -58,6 +58,9 @@ type Server struct {
 	TrustedProxies []netip.Prefix
 	// Ready reports why the process can't serve; nil: whether the store answers.
 	Ready func(ctx context.Context) error
+	// Degraded says why the process can serve but not all works, "" when all does,
+	// without waiting; nil: all does.
+	Degraded func() string
 	// Providers are those with an adapter; nil: all that have a configuration.
 	Providers []string
 	// Observer hears of requests; nil: nobody does.
@@ -113,7 +116,7 @@ func serve(deps Server, table []route) http.Handler {
 // routes is the whole table, in the order of the documentation.
 func routes() (all []route) {
 	for _, part := range [][]route{
-		connectionRoutes(), oauthRoutes(), bucketRoutes(), objectRoutes(), syncRoutes(), runRoutes(), letterRoutes(),
+		connectionRoutes(), usageRoutes(), oauthRoutes(), bucketRoutes(), objectRoutes(), syncRoutes(), runRoutes(), letterRoutes(),
 		analyticsRoutes(), auditRoutes(), webhookRoutes(), eventRoutes(), keyRoutes(), userRoutes(), namespaceRoutes(), taskRoutes(), healthRoutes(), metricsRoutes(), documentRoutes(),
 	} {
 		all = append(all, part...)

@@ -156,7 +156,7 @@ var needs = map[string]access.Permission{
 	"get_storage_connection_organizations": access.Read, "update_storage_connection_organizations": access.Write,
 	"delete_storage_connection_organizations": access.Delete, "test_storage_connection_organizations": access.Write,
 	"list_google_drive_folders_organizations_connections": access.Read, "list_google_drive_files_organizations_connections": access.Read,
-	"browse_connection": access.Read, "get_external_id": access.Read,
+	"browse_connection": access.Read, "get_external_id": access.Read, "get_connection_usage": access.Read,
 	"authorize_connection": access.Admin, "show_connect": "", "confirm_connect": "", "finish_connect": "",
 	"create_bucket": access.Write, "list_buckets": access.Read, "get_bucket": access.Read, "delete_bucket": access.Delete,
 	"list_objects_buckets": access.Read, "get_object_buckets": access.Read, "delete_object_buckets": access.Delete, "get_object_content": access.Read,

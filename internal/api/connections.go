@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"mooring/internal/access"
 	"mooring/internal/connection"
@@ -55,6 +56,9 @@ type storageConnectionModel struct {
 	LastCheckedAt        *stamp  `json:"last_checked_at"`
 	NextCheckAt          *stamp  `json:"next_check_at"`
 	CredentialsDestroyed bool    `json:"credentials_destroyed"`
+	CheckIntervalSeconds *int64  `json:"check_interval_seconds" doc:"between checks while all is well; null: the server's"`
+	CredentialsExpireAt  *stamp  `json:"credentials_expire_at" doc:"as a user says; credentials.expiring is raised 7 days before"`
+	Advice               *string `json:"advice" doc:"what to do, though all works now"`
 }
 
 func connectionModel(c connection.Connection) storageConnectionModel {
@@ -65,6 +69,7 @@ func connectionModel(c connection.Connection) storageConnectionModel {
 		CreatedByUserID: c.CreatedBy, Metadata: orEmpty(c.Metadata),
 		SuspendedBy: text(c.SuspendedBy), StatusReason: text(c.StatusReason), LastCheckedAt: maybe(c.LastCheckedAt),
 		NextCheckAt: maybe(c.NextCheckAt), CredentialsDestroyed: c.CredentialsDestroyed,
+		CheckIntervalSeconds: c.CheckInterval, CredentialsExpireAt: maybe(c.CredentialsExpireAt), Advice: text(c.ExpiryAdvice(time.Now())),
 	}
 }
 
@@ -75,6 +80,9 @@ type storageConnectionCreateRequest struct {
 	Description    *string        `json:"description,omitempty" doc:"at most 500 characters"`
 	Metadata       map[string]any `json:"metadata,omitempty"`
 	TestBeforeSave *bool          `json:"test_before_save,omitempty" doc:"default true: a connection that does not work is not saved"`
+
+	CheckIntervalSeconds *int64 `json:"check_interval_seconds,omitempty" doc:"60 to 86400, between checks while all is well"`
+	CredentialsExpireAt  *stamp `json:"credentials_expire_at,omitempty" doc:"when the credentials expire, where you know"`
 }
 
 func (c *call) createConnection(_ none, r storageConnectionCreateRequest) (out storageConnectionModel, err error) {
@@ -89,6 +97,7 @@ func (c *call) createConnection(_ none, r storageConnectionCreateRequest) (out s
 	made, err := c.Connections.Create(c.ctx(), c.org(), c.actor, connectionservice.CreateRequest{
 		Name: r.Name, Description: r.Description, Metadata: r.Metadata, Provider: r.ProviderType,
 		ProviderConfig: r.ProviderConfig, TestBeforeSave: r.TestBeforeSave, User: c.user(),
+		CheckInterval: r.CheckIntervalSeconds, CredentialsExpireAt: timeOf(r.CredentialsExpireAt),
 	})
 	return connectionModel(made), err
 }
@@ -97,6 +106,7 @@ type listStorageConnectionsRequest struct {
 	ProviderType *string `json:"provider_type,omitempty" fold:"lower" oneof:"google_drive,s3,snowflake,sharepoint,tigris,postgresql,instagram,tiktok,rss,http_api,box"`
 	Status       *string `json:"status,omitempty" fold:"upper" doc:"in any case"`
 	IsActive     *bool   `json:"is_active,omitempty"`
+	StaleDays    *int    `json:"stale_days,omitempty" minimum:"1" maximum:"3650" doc:"only those never used, or not for so many days"`
 }
 
 type storageConnectionListResponse struct {
@@ -109,6 +119,9 @@ func (c *call) listConnections(p paging, r listStorageConnectionsRequest) (out s
 	f := connection.Filter{IsActive: r.IsActive}
 	if r.ProviderType != nil {
 		f.Provider = *r.ProviderType
+	}
+	if r.StaleDays != nil {
+		f.UnusedSince = c.now().AddDate(0, 0, -*r.StaleDays)
 	}
 	if r.Status != nil {
 		if f.Status, err = listStatus(*r.Status); err != nil {
@@ -179,6 +192,9 @@ type storageConnectionUpdateRequest struct {
 	ProviderConfig map[string]any `json:"provider_config,omitempty" doc:"replaces the whole configuration; markers keep stored secrets"`
 	TestBeforeSave *bool          `json:"test_before_save,omitempty" doc:"default true: test a changed configuration first"`
 	StatusReason   *string        `json:"status_reason,omitempty" maxLength:"1000" doc:"of a suspension"`
+
+	CheckIntervalSeconds *int64   `json:"check_interval_seconds,omitempty" doc:"60 to 86400, or 0 for the server's"`
+	CredentialsExpireAt  erasable `json:"credentials_expire_at,omitempty" doc:"null: not known"`
 }
 
 func (c *call) updateConnection(_ none, r storageConnectionUpdateRequest) (out storageConnectionModel, err error) {
@@ -197,6 +213,10 @@ func (c *call) updateConnection(_ none, r storageConnectionUpdateRequest) (out s
 	change := connectionservice.UpdateRequest{
 		Name: r.Name, Description: r.Description, Metadata: r.Metadata, ProviderConfig: r.ProviderConfig,
 		Status: r.Status, IsActive: r.IsActive, TestBeforeSave: r.TestBeforeSave,
+	}
+	change.CheckInterval, change.CredentialsExpireAt = r.CheckIntervalSeconds, r.CredentialsExpireAt.time
+	if r.CredentialsExpireAt.erase {
+		change.CredentialsExpireAt = new(time.Time)
 	}
 	if r.StatusReason != nil {
 		change.Reason = *r.StatusReason

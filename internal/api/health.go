@@ -43,6 +43,7 @@ type healthServiceStatus struct {
 
 type healthServiceErrors struct {
 	Metadata *string `json:"metadata"`
+	Outbound *string `json:"outbound" doc:"why providers can't be reached"`
 }
 
 func (c *call) health(healthQueryFlags, none) (healthCheckResponse, error) {
@@ -53,6 +54,12 @@ func (c *call) health(healthQueryFlags, none) (healthCheckResponse, error) {
 		out.Status, out.Data.Metadata, out.Data.TaskQueue = "DEGRADED", false, false
 		out.Errors = &healthServiceErrors{Metadata: new("the store does not answer")}
 	}
+	if reason := c.degraded(); reason != "" {
+		if out.Errors == nil {
+			out.Errors = &healthServiceErrors{}
+		}
+		out.Status, out.Data.ObjectStorage, out.Errors.Outbound = "DEGRADED", false, &reason
+	}
 	return out, nil
 }
 
@@ -62,12 +69,27 @@ type livenessResponse struct {
 
 func (c *call) liveness(none, none) (livenessResponse, error) { return livenessResponse{"ok"}, nil }
 
-func (c *call) readiness(none, none) (livenessResponse, error) {
+type readinessResponse struct {
+	Status string  `json:"status" enum:"ok,degraded" doc:"degraded can serve: 200 too"`
+	Reason *string `json:"reason" doc:"why it is degraded"`
+}
+
+func (s *server) degraded() string {
+	if s.Degraded == nil {
+		return ""
+	}
+	return s.Degraded()
+}
+
+func (c *call) readiness(none, none) (readinessResponse, error) {
 	if err := c.ready(); err != nil {
 		c.Log.Warn("not ready", "error", err)
-		return livenessResponse{}, errs.New(errs.Unavailable, "api.ready", "the service can't serve now: its log says why")
+		return readinessResponse{}, errs.New(errs.Unavailable, "api.ready", "the service can't serve now: its log says why")
 	}
-	return livenessResponse{"ok"}, nil
+	if reason := c.degraded(); reason != "" {
+		return readinessResponse{"degraded", &reason}, nil
+	}
+	return readinessResponse{Status: "ok"}, nil
 }
 
 // pulse remembers for a moment whether the process is ready, so that whoever

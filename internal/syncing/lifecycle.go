@@ -192,6 +192,18 @@ func (s *Sync) WaitForConnection(now time.Time) {
 	s.NextSyncAt, s.TriggerDone = &at, s.Triggered
 }
 
+// Awaken makes a sync due that waited for its connection, which is ACTIVE again:
+// one that was put off for it, or whose last run failed because of it.
+func (s *Sync) Awaken(now time.Time) {
+	if s.Runnable() != nil || s.NextSyncAt == nil || !s.NextSyncAt.After(now) {
+		return
+	}
+	failed := s.LastError != nil && s.Failures == 0
+	if failed || !s.NextSyncAt.After(now.Add(connectionPause)) {
+		s.NextSyncAt = &now
+	}
+}
+
 // Pause lets a run under way finish and starts no new one. Pausing again
 // changes nothing.
 func (s *Sync) Pause(now time.Time, by, reason string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"mooring/internal/connection"
 	"mooring/internal/id"
 	"mooring/internal/store"
 	"mooring/internal/store/system"
@@ -112,6 +113,9 @@ func (w *Worker) everyOrganization(ctx context.Context, do func(id.Org)) {
 // trailEvery is the time between two looks at the audit trails.
 const trailEvery = time.Hour
 
+// usageDays is how long connections' usage is kept.
+const usageDays = 400
+
 // tendTrails prunes audit trails and logs where they end: a log that is kept
 // elsewhere shows later that nothing before was changed.
 func (w *Worker) tendTrails(ctx context.Context) {
@@ -120,6 +124,7 @@ func (w *Worker) tendTrails(ctx context.Context) {
 	}
 	w.tended = w.Now()
 	w.everyOrganization(ctx, func(org id.Org) {
+		w.complainIf(ctx, "removing old usage", w.Store.Usage().Prune(ctx, org, connection.DayOf(w.Now().AddDate(0, 0, -usageDays))))
 		if w.RetainAudit > 0 {
 			err := w.under(ctx, "audit/"+string(org), func() error {
 				_, err := w.Trails.Prune(ctx, org, w.RetainAudit)

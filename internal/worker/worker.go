@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring/internal/audit"
@@ -67,6 +68,7 @@ type Worker struct {
 	id      id.Worker
 	leases  observer
 	wake    chan struct{}
+	asked   atomic.Bool // for a sweep
 	mu      sync.Mutex
 	running map[id.Sync]context.CancelFunc
 	failed  map[id.Sync]time.Time // when a run ended with an error
@@ -110,6 +112,12 @@ func (w *Worker) Wake() {
 	}
 }
 
+// SweepNow removes what was deleted now rather than within a minute.
+func (w *Worker) SweepNow() {
+	w.asked.Store(true)
+	w.Wake()
+}
+
 // Interrupt ends a run of a sync on this worker at its next step, for instance
 // because the sync was deleted. The run is resumable.
 func (w *Worker) Interrupt(s id.Sync) {
@@ -132,7 +140,7 @@ func (w *Worker) Run(ctx context.Context) {
 	var swept time.Time
 	for {
 		w.dispatch(ctx, slots)
-		if time.Since(swept) > time.Minute {
+		if w.asked.Swap(false) || time.Since(swept) > time.Minute {
 			w.sweep(ctx)
 			swept = time.Now()
 		}

@@ -23,6 +23,7 @@ type Service struct {
 	Store        store.Store
 	Destinations map[string]sink.Destination // by the operator's name; "default" is used when none is asked for
 	Now          func() time.Time
+	Wake         func() // removes what was deleted now; nil where no worker is in this process
 }
 
 // DefaultDestination is the one used when a request names none.
@@ -139,7 +140,7 @@ func (s *Service) Delete(ctx context.Context, org id.Org, actor audit.Actor, b b
 			return b, err
 		}
 	}
-	return s.Store.Buckets().Update(ctx, org, b.ID, func(b *bucket.Bucket) error {
+	gone, err := s.Store.Buckets().Update(ctx, org, b.ID, func(b *bucket.Bucket) error {
 		if b.Status != bucket.Active {
 			return errs.New(errs.Conflict, "bucket.delete", "the bucket is being deleted already")
 		}
@@ -147,6 +148,10 @@ func (s *Service) Delete(ctx context.Context, org id.Org, actor audit.Actor, b b
 		b.Outbox.Note(now, actor, audit.BucketDeleted, audit.Bucket, string(b.ID), true, map[string]any{"bucket_name": b.Name, "objects": b.Stats.Objects})
 		return nil
 	})
+	if err == nil && s.Wake != nil {
+		s.Wake()
+	}
+	return gone, err
 }
 
 func (s *Service) allSyncs(ctx context.Context, org id.Org, b id.Bucket) (all []syncing.Sync, err error) {

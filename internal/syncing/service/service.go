@@ -4,6 +4,7 @@ package service
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -23,6 +24,7 @@ type Service struct {
 	Now   func() time.Time
 	Wake  func()        // looks at the due queue now; nil where no worker is in this process
 	Stop  func(id.Sync) // interrupts a run in this process; nil likewise
+	Log   *slog.Logger  // hears what nobody waits for; nil: nobody does
 }
 
 // Defaults of a sync.
@@ -198,6 +200,9 @@ func (s *Service) Trigger(ctx context.Context, org id.Org, actor audit.Actor, b 
 			return before, errs.New(errs.Conflict, "sync.trigger", "run "+string(run.ID)+" of this sync is under way")
 		}
 	}
+	if err := s.connected(ctx, before); err != nil {
+		return before, err
+	}
 	sy, err := s.change(ctx, org, b, sid, func(sy *syncing.Sync, now time.Time) error {
 		note(sy, now, actor, map[string]any{"triggered": true})
 		return sy.Trigger(now)
@@ -206,6 +211,43 @@ func (s *Service) Trigger(ctx context.Context, org id.Org, actor audit.Actor, b 
 		s.wake()
 	}
 	return sy, err
+}
+
+// connected refuses a run that could not begin.
+func (s *Service) connected(ctx context.Context, sy syncing.Sync) error {
+	conn, err := s.Store.Connections().Get(ctx, sy.Org, sy.Connection)
+	if err != nil || conn.Status == connection.Active {
+		return err
+	}
+	remedy := map[connection.Status]string{
+		connection.Suspended: "resume it first", connection.Archived: "make a sync of another connection",
+		connection.Failed: "test it, or correct its provider_config; the sync runs by itself once it is ACTIVE",
+	}[conn.Status]
+	return errs.New(errs.Conflict, "sync.trigger", "connection "+string(conn.ID)+" of this sync is "+string(conn.Status)+" and can't be used: "+remedy)
+}
+
+// Awaken makes the syncs of a connection that has become ACTIVE due that waited
+// for it.
+func (s *Service) Awaken(ctx context.Context, org id.Org, conn id.Connection) {
+	page := store.Page{Limit: 1000}
+	for {
+		list, err := s.Store.Syncs().List(ctx, org, syncing.Filter{Connection: conn}, page)
+		for _, sy := range list.Items {
+			if err == nil {
+				_, err = s.Store.Syncs().Update(ctx, org, sy.ID, func(sy *syncing.Sync) error {
+					sy.Awaken(s.now())
+					return nil
+				})
+			}
+		}
+		if err != nil && s.Log != nil {
+			s.Log.Warn("syncs of an active connection wait for their next time", "connection", conn, "error", err)
+		}
+		if page.Cursor = list.Next; err != nil || page.Cursor == "" {
+			break
+		}
+	}
+	s.wake()
 }
 
 // Delete ends a sync: a run under way stops at its next step, its rows are
