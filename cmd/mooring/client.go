@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -94,6 +96,9 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 			return nil, errs.New(errs.Invalid, "client", "the key of the data directory is only sent to the server that runs on it"+where(local)+
 				": leave --url out, give --api-key-file, or name the other data directory")
 		}
+		if strings.HasPrefix(local, "http://") {
+			base = local // localhost may be another address of this machine too
+		}
 		keyFile = filepath.Join(flag("data-dir"), adminKey)
 	}
 	key, err := readKey(keyFile)
@@ -141,14 +146,28 @@ func keyIn(text string) (secret.String, bool) {
 // addressName is the file in a data directory that says where its server listens.
 const addressName = "server.url"
 
-// localServer is where the server on a data directory listens, "" when none was started.
+// localServer is where the server on a data directory listens, "" when none does.
+// A server that is killed leaves its address behind, and by now another user's
+// program may listen there: a socket of its own that answers nobody tells.
 func localServer(dir string) string {
 	raw, err := os.ReadFile(filepath.Join(dir, addressName))
+	address := strings.TrimSpace(string(raw))
+	if err != nil || !onThisMachine(address) {
+		return ""
+	}
+	socket := filepath.Join(dir, socketName)
+	if _, err := os.Lstat(socket); err != nil {
+		return address // a directory whose path is too long for one
+	}
+	c, err := net.DialTimeout("unix", socket, socketTimeout)
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(raw))
+	_ = c.Close()
+	return address
 }
+
+const socketTimeout = 2 * time.Second
 
 // sameServer compares two addresses on this machine: localhost is any of its names.
 func sameServer(a, b string) bool {
@@ -159,7 +178,7 @@ func sameServer(a, b string) bool {
 
 func where(local string) string {
 	if local == "" {
-		return ", and none was started there"
+		return ", and none runs there"
 	}
 	return " (" + local + ")"
 }

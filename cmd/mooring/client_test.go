@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -277,5 +278,26 @@ func TestADownloadIsWrittenBesideItsTarget(t *testing.T) {
 	}
 	if raw, err := os.ReadFile(name); err != nil || string(raw) != "content" {
 		t.Errorf("%s, %v", raw, err)
+	}
+}
+
+// A server that was killed leaves its address behind: by now another user's
+// program may listen there.
+func TestAKeyIsNotSentToTheAddressOfADeadServer(t *testing.T) {
+	_, data := home(t)
+	url, keys := answering(t, func(*http.Request, map[string]any) (int, any) { return 200, map[string]any{"results": []any{}} })
+	l, err := net.Listen("unix", filepath.Join(data, socketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(t, "", "connection", "list"); err != nil || len(*keys) != 1 {
+		t.Errorf("while it runs: %v, %v", *keys, err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false) // as kill -9 leaves it
+	_ = l.Close()
+	for _, args := range [][]string{{"connection", "list"}, {"connection", "list", "--url", url}} {
+		if _, err := run(t, "", args...); exitCode(err) != 2 || len(*keys) != 1 {
+			t.Errorf("%v: %v, %v", args, *keys, err)
+		}
 	}
 }

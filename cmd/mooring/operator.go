@@ -185,8 +185,10 @@ func (a *app) keepFirst(_ id.Org, key secret.String) error {
 // serveSocket answers operator commands until ctx ends.
 func (a *app) serveSocket(ctx context.Context) error {
 	path := filepath.Join(a.settings.DataDir, socketName)
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) { // of a killed process: this one holds the directory's lock
-		return errs.Wrap(err, errs.Unavailable, "operator", "the socket can't be made")
+	for _, left := range []string{filepath.Join(a.settings.DataDir, addressName), path} { // by a killed process: this one holds the directory's lock
+		if err := os.Remove(left); err != nil && !os.IsNotExist(err) {
+			return errs.Wrap(err, errs.Unavailable, "operator", left+" can't be replaced")
+		}
 	}
 	l, err := listenPrivate(path)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -91,6 +92,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 		_ = l.Close()
 		return err
 	}
+	defer os.Remove(filepath.Join(a.settings.DataDir, addressName))
 	srv := &http.Server{
 		Handler: a.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
