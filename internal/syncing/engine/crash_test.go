@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -162,10 +164,18 @@ func (k *killer) runUntilDone(t *testing.T, rnd *rand.Rand, first, most int) (ki
 	}
 }
 
-// seeds of a crash test: fewer with -short.
+// seeds of a crash test are MOORING_TEST_SEEDS, else n, fewer with -short.
 func seeds(t *testing.T, n int) int {
-	if testing.Short() {
-		return n / 10
+	text := os.Getenv("MOORING_TEST_SEEDS")
+	switch {
+	case text == "" && testing.Short():
+		return n / 5
+	case text == "":
+		return n
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("MOORING_TEST_SEEDS is a number such as 200, not %q", text)
 	}
 	return n
 }
@@ -174,7 +184,7 @@ const crashItems = 36
 
 func TestKilledAnywhereTheResultIsTheSame(t *testing.T) {
 	total := 0
-	for seed := range seeds(t, 200) {
+	for seed := range seeds(t, 100) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 1))
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { total += crashFlat(t, rnd, seed) })
 	}
@@ -246,7 +256,7 @@ func (w *world) counted(before syncing.Sync, items int64) syncing.Sync {
 }
 
 func TestKilledAnywhereWithAFeed(t *testing.T) {
-	for seed := range seeds(t, 100) {
+	for seed := range seeds(t, 50) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 2))
 		t.Run(fmt.Sprint(seed), func(t *testing.T) { crashFeed(t, rnd, seed) })
 	}

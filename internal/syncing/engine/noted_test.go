@@ -29,7 +29,7 @@ func (s noted) Changes(ctx context.Context, sc driver.Scope, cur driver.Cursor) 
 // whatever becomes of them, wherever the process is killed.
 func TestNotesAreCountedOnce(t *testing.T) {
 	const rows = 18
-	for seed := range seeds(t, 60) {
+	for seed := range seeds(t, 30) {
 		rnd := rand.New(rand.NewPCG(uint64(seed), 3))
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			src := noted{providertest.NewRows(providertest.RowsOptions{PageSize: 5, Unordered: seed%3 == 2})}
