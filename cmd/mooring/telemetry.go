@@ -26,6 +26,10 @@ import (
 	"mooring/internal/worker"
 )
 
+// traceGrace is how long a stop waits for a collector that may be down: the
+// store is closed only then.
+const traceGrace = 2 * time.Second
+
 // startTracing sends spans of requests, runs and provider calls to --otlp-endpoint. It
 // returns what sends the last of them.
 func startTracing(ctx context.Context, endpoint string, log *slog.Logger) (stop func(), err error) {
@@ -41,7 +45,7 @@ func startTracing(ctx context.Context, endpoint string, log *slog.Logger) (stop 
 		attribute.String("service.name", "mooring"), attribute.String("service.version", version))))
 	otel.SetTracerProvider(provider)
 	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), traceGrace)
 		defer cancel()
 		_ = provider.Shutdown(ctx)
 	}, nil

@@ -61,7 +61,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	s := &Server{}
 	f.StringVar(&s.Listen, "listen", DefaultListen, "`address` to serve on; one that is not loopback needs TLS, --trusted-proxy or --insecure-http")
 	f.StringVar(&s.PublicURL, "public-url", "", "`URL` under which users reach the server (default: http://LISTEN)")
-	f.StringVar(&s.MetricsListen, "metrics-listen", "", "`address` to serve /metrics on without a key (default: only on --listen, for admins of the first organization)")
+	f.StringVar(&s.MetricsListen, "metrics-listen", "", "`address`, loopback or private, to serve /metrics on without a key (default: only on --listen, for admins of the first organization)")
 	f.StringVar(&s.OTLPEndpoint, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector (OTLP over HTTP) for traces")
 	f.StringVar(&s.DataDir, "data-dir", DefaultDataDir(), "`directory` of the database, the keys and, by default, the content")
 	f.StringVar(&s.Store, "store", "sqlite", "where records are kept: sqlite, in the data directory")
@@ -127,7 +127,7 @@ func (s *Server) Validate() error {
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		return invalid("--log-format must be text or json")
 	}
-	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkPublicURL, s.checkOAuth, s.checkListen, s.checkTLS} {
+	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkPublicURL, s.checkOAuth, s.checkListen, s.checkTLS, s.checkTelemetry} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -203,6 +203,27 @@ func (s *Server) checkListen() error {
 		return nil
 	}
 	return invalid("--listen: " + s.Listen + " can be reached from other machines: give --tls-cert and --tls-key, --trusted-proxy with the network of a proxy that ends TLS, or --insecure-http")
+}
+
+// checkTelemetry guards what is told without a key, or sent to wherever it says.
+func (s *Server) checkTelemetry() error {
+	if s.MetricsListen != "" {
+		host, port, err := net.SplitHostPort(s.MetricsListen)
+		if err != nil || port == "" {
+			return invalid("--metrics-listen: " + s.MetricsListen + " is not host:port")
+		}
+		if a, err := netip.ParseAddr(host); !loopback(host) && (err != nil || !a.Unmap().IsPrivate()) && !s.InsecureHTTP {
+			return invalid("--metrics-listen: " + s.MetricsListen + " may be reached from anywhere, and whoever does needs no key: give a loopback or private address, or --insecure-http")
+		}
+	}
+	if s.OTLPEndpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(s.OTLPEndpoint)
+	if err != nil || u.Hostname() == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return invalid("--otlp-endpoint must be an http or https URL without user info, as in http://127.0.0.1:4318")
+	}
+	return nil
 }
 
 func loopback(host string) bool {
