@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -266,8 +267,8 @@ func (s *Service) endKey(ctx context.Context, k access.APIKey, actor audit.Actor
 	return err
 }
 
-// RotateKey replaces a key by one of the same name and rights. The old one
-// stops working first: there is no moment at which both work.
+// RotateKey replaces a key by one of the same name and rights. The old one has
+// stopped working before the new one is told to anybody.
 func (s *Service) RotateKey(ctx context.Context, by Principal, actor audit.Actor, email, name string) (access.APIKey, secret.String, error) {
 	old, err := s.find(ctx, by.Org, email, name)
 	if err == nil {
@@ -282,15 +283,29 @@ func (s *Service) RotateKey(ctx context.Context, by Principal, actor audit.Actor
 	return s.replace(ctx, old, actor)
 }
 
+// replace stores the new key before it ends the old one, so that no failure
+// leaves the user with neither. Until then the new one is named by its id, since
+// the name is taken.
 func (s *Service) replace(ctx context.Context, old access.APIKey, actor audit.Actor) (access.APIKey, secret.String, error) {
-	if err := s.endKey(ctx, old, actor, audit.APIKeyRotated); err != nil {
-		return old, secret.String{}, err
-	}
 	plain := newKey()
 	k := s.key(old.Org, old.User, actor.ID, plain, KeyRequest{
 		Name: old.Name, Description: old.Description, Permissions: old.Permissions, Scopes: old.Scopes, RateLimit: old.RateLimit, ExpiresAt: old.ExpiresAt,
 	})
 	k.Outbox.Note(k.CreatedAt, actor, audit.APIKeyCreated, audit.APIKey, string(k.ID), true, map[string]any{"name": k.Name, "replaces": string(old.ID)})
+	k.Name = string(k.ID)
 	k, err := s.Store.APIKeys().Insert(ctx, old.Org, k)
-	return k, plain, err
+	if err != nil {
+		return old, secret.String{}, err
+	}
+	if err := s.endKey(ctx, old, actor, audit.APIKeyRotated); err != nil {
+		return old, secret.String{}, errors.Join(err, s.endKey(context.WithoutCancel(ctx), k, actor, audit.APIKeyRevoked))
+	}
+	renamed, err := s.Store.APIKeys().Update(context.WithoutCancel(ctx), old.Org, k.ID, func(k *access.APIKey) error {
+		k.Name = old.Name
+		return nil
+	})
+	if err != nil { // a key by another name is better than none
+		return k, plain, nil //nolint:nilerr // see above
+	}
+	return renamed, plain, nil
 }

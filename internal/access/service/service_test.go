@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/secret"
+	"mooring/internal/store"
 	"mooring/internal/store/sqlite"
 )
 
@@ -112,6 +114,58 @@ func TestRotationReplacesAKey(t *testing.T) {
 	}
 	if p, err := f.Authenticate(t.Context(), after); err != nil || !p.Allows(access.Write) || p.Allows(access.Delete) {
 		t.Errorf("the new key: %+v, %v", p, err)
+	}
+}
+
+// full is a store whose disk has no room for another key, or for ending one.
+type full struct {
+	store.Store
+	insert, update error
+}
+
+type fullKeys struct {
+	store.APIKeys
+	full
+}
+
+func (f full) APIKeys() store.APIKeys { return fullKeys{f.Store.APIKeys(), f} }
+
+func (f fullKeys) Insert(ctx context.Context, org id.Org, k access.APIKey) (access.APIKey, error) {
+	if f.insert != nil {
+		return k, f.insert
+	}
+	return f.APIKeys.Insert(ctx, org, k)
+}
+
+func (f fullKeys) Update(ctx context.Context, org id.Org, k id.APIKey, change func(*access.APIKey) error) (access.APIKey, error) {
+	if f.update != nil {
+		return access.APIKey{}, f.update
+	}
+	return f.APIKeys.Update(ctx, org, k, change)
+}
+
+// A rotation that fails leaves the key that is in use.
+func TestAFailedRotationLeavesTheOldKey(t *testing.T) {
+	f := setUp(t)
+	_, before, err := f.CreateKey(t.Context(), f.org, &f.who, f.actor(), email, service.KeyRequest{Name: "robot"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := f.Store
+	disk := errors.New("the disk is full")
+	for _, broken := range []full{{whole, disk, nil}, {whole, nil, disk}} {
+		f.Store = broken
+		_, plain, err := f.RotateKey(t.Context(), f.who, f.actor(), email, "robot")
+		f.Store = whole
+		if !errors.Is(err, disk) || plain.Reveal() != "" {
+			t.Errorf("rotated with %v", err)
+		}
+		if _, err := f.Authenticate(t.Context(), before); err != nil {
+			t.Errorf("the old key: %v", err)
+		}
+	}
+	if k, _, err := f.RotateKey(t.Context(), f.who, f.actor(), email, "robot"); err != nil || k.Name != "robot" {
+		t.Errorf("afterwards: %+v, %v", k, err)
 	}
 }
 
