@@ -49,7 +49,7 @@ func (p *tap) serve(t *testing.T, next http.Handler) {
 
 var (
 	presented = regexp.MustCompile(`^(?:Bearer |Snowflake Token=")([^"]+)`)
-	inLogin   = regexp.MustCompile(`"(?:TOKEN|PASSWORD|oldSessionToken)":"((?:[^"\\]|\\.)+)"`)
+	inLogin   = regexp.MustCompile(`"(?:TOKEN|oldSessionToken)":"((?:[^"\\]|\\.)+)"`)
 )
 
 // note keeps the secrets of a request.
