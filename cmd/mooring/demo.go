@@ -31,14 +31,14 @@ func demoCommand() *cobra.Command {
 			return errs.Wrap(err, errs.Unavailable, "demo", "there is no room for the demonstration's data")
 		}
 		defer os.RemoveAll(data)
-		d := demo{out: cmd.OutOrStdout(), data: data, log: slog.New(slog.DiscardHandler)}
+		d := demo{out: cmd.OutOrStdout(), data: data, once: *once, log: slog.New(slog.DiscardHandler)}
 		if *verbose {
 			d.log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 		}
 		if len(args) > 0 {
 			d.dir = args[0]
 		}
-		return d.run(cmd.Context(), *listen, *once)
+		return d.run(cmd.Context(), *listen)
 	}
 	return cmd
 }
@@ -49,13 +49,14 @@ type demo struct {
 	out    io.Writer
 	log    *slog.Logger
 	dir    string // served; "" is a sample
+	once   bool   // end after the steps
 	data   string
 	s3     *s3.Server
 	key    s3.AccessKey
 	client *client.Client
 }
 
-func (d *demo) run(ctx context.Context, listen string, once bool) error {
+func (d *demo) run(ctx context.Context, listen string) error {
 	if err := d.startStorage(); err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func (d *demo) run(ctx context.Context, listen string, once bool) error {
 		return err
 	}
 	err = d.steps(ctx)
-	if err == nil && !once {
+	if err == nil && !d.once {
 		d.say("\nRunning until interrupted (Ctrl-C); what is below %s is removed then.", d.data)
 		<-ctx.Done()
 	}

@@ -120,7 +120,12 @@ func (d *demo) result(ctx context.Context, b, s string) error {
 	}
 	org := lookup(bucket, "internal_id")
 	server := filepath.Join(d.data, "server")
-	d.say("\n%s objects, %s bytes, each hashed and checked, are in\n  %s", lookup(bucket, "object_count"), lookup(bucket, "total_size_bytes"), filepath.Join(server, "buckets", org, b))
+	n, size := lookup(bucket, "object_count"), lookup(bucket, "total_size_bytes")
+	if d.once { // what is below d.data is removed now
+		d.say("\n%s objects, %s bytes, each hashed and checked. Without --once the demonstration goes on, to be looked at.", n, size)
+		return nil
+	}
+	d.say("\n%s objects, %s bytes, each hashed and checked, are in\n  %s", n, size, filepath.Join(server, "buckets", org, b))
 	d.say("\nWhat to do next, in another terminal:")
 	d.say("  export MOORING_DATA_DIR=%s MOORING_URL=%s", server, d.client.Base)
 	d.say("  mooring bucket objects %s", b)
