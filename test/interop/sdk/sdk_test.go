@@ -4,6 +4,7 @@ package sdk
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,12 +37,17 @@ func TestOfficialSDK(t *testing.T) {
 	defer cancel()
 
 	storage := storage(t)
-	server, key := serve(ctx, t)
+	all, flags := clouds(t)
+	described, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, key := serve(ctx, t, flags...)
 	email := admin(ctx, t, binary.API{URL: server.URL, Key: key})
 
 	cmd := exec.CommandContext(ctx, python, "-E", "-s", "-B", "sdk_test.py", "--verbose")
 	cmd.Env = append(binary.Env(t.TempDir()),
-		"MOORING_URL="+server.URL, "MOORING_API_KEY="+key, "MOORING_EMAIL="+email,
+		"MOORING_URL="+server.URL, "MOORING_API_KEY="+key, "MOORING_EMAIL="+email, "CLOUDS="+string(described),
 		"S3_ENDPOINT="+storage.URL(), "S3_REGION="+storage.Region(), "S3_KEY="+s3.DefaultAccessKeyID, "S3_SECRET="+s3.DefaultSecretAccessKey,
 		"S3_TEMPORARY_KEY="+temporary.ID, "S3_TEMPORARY_SECRET="+temporary.Secret, "S3_SESSION_TOKEN="+temporary.SessionToken)
 	out, err := cmd.CombinedOutput()
@@ -57,13 +63,13 @@ func TestOfficialSDK(t *testing.T) {
 }
 
 // serve runs the built binary and returns its admin key.
-func serve(ctx context.Context, t *testing.T) (*binary.Server, string) {
+func serve(ctx context.Context, t *testing.T, args ...string) (*binary.Server, string) {
 	t.Helper()
 	mooring, err := binary.Build(ctx, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := binary.Start(mooring, filepath.Join(t.TempDir(), "data"))
+	server, err := binary.Start(mooring, filepath.Join(t.TempDir(), "data"), args...)
 	if err != nil {
 		t.Fatal(err)
 	}

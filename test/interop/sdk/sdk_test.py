@@ -1,6 +1,6 @@
 """Drives a running server through the official SDK, as its users do.
 
-sdk_test.go starts the server and an S3 emulator with a few objects, and says by
+sdk_test.go starts the server and emulators of the providers with a few objects, and says by
 environment variables where they are. Every operation that the server's OpenAPI
 document shares with the SDK must be called, or the whole fails.
 """
@@ -10,6 +10,7 @@ import unittest
 
 from connections import Connections  # noqa: F401
 from organization import Access, Buckets, Health  # noqa: F401
+from providers import Providers  # noqa: F401
 from syncs import Objects, Syncs  # noqa: F401
 from world import uncalled
 
