@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"net"
 	"net/netip"
 	"net/url"
@@ -159,7 +160,7 @@ func localServer(dir string) string {
 	if _, err := os.Lstat(socket); err != nil {
 		return address // a directory whose path is too long for one
 	}
-	c, err := net.DialTimeout("unix", socket, socketTimeout)
+	c, err := (&net.Dialer{Timeout: socketTimeout}).DialContext(context.Background(), "unix", socket)
 	if err != nil {
 		return ""
 	}
