@@ -41,11 +41,15 @@ func TestMetrics(t *testing.T) {
 	s := Start(t)
 	j := s.connect(from, sourceBucket, nil)
 	j.pass()
+	const synced = `mooring_items_total{outcome="synced",provider="s3"} 1`
 	status, got := scrape(t, s, s.Key)
+	for s.ctx.Err() == nil && status == http.StatusOK && !strings.Contains(got, synced) { // counted just after the run is seen to end
+		status, got = scrape(t, s, s.Key)
+	}
 	if status != http.StatusOK {
 		t.Fatalf("%d: %s", status, got)
 	}
-	for _, want := range []string{`mooring_connections{provider="s3",status="ACTIVE"} 1`, `mooring_items_total{outcome="synced",provider="s3"} 1`, "mooring_audit_head_sequence{"} {
+	for _, want := range []string{`mooring_connections{provider="s3",status="ACTIVE"} 1`, synced, "mooring_audit_head_sequence{"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("there is no %s", want)
 		}
