@@ -36,6 +36,7 @@ func (r *runner) list(ctx context.Context, scope driver.Scope, cursor []byte) *p
 			if !asked && !p.isWanted(ctx) {
 				return
 			}
+			large := got.inline() > r.limits.InlineBytes // whoever gets the page lets go of its content
 			select {
 			case p.ch <- got:
 			case <-ctx.Done():
@@ -45,7 +46,7 @@ func (r *runner) list(ctx context.Context, scope driver.Scope, cursor []byte) *p
 				return
 			}
 			cursor = got.Next
-			if asked = got.inline() > r.limits.InlineBytes; asked && !p.isWanted(ctx) {
+			if asked = large; asked && !p.isWanted(ctx) {
 				return
 			}
 		}
