@@ -42,11 +42,12 @@ func TestWebhooksOverHTTP(t *testing.T) {
 	if r := <-got; rotated == secret || len(strings.Fields(r.Header.Get("Webhook-Signature"))) != 2 {
 		t.Errorf("after a rotation: %v", r.Header)
 	}
+	w.as(200, "GET", path+"/deliveries?state=parked", nil)
+	w.as(200, "POST", path+"/deliveries/retry", nil)
 	if d := w.as(200, "PATCH", path, map[string]any{"enabled": false}).doc; d["status"] != "DISABLED" {
 		t.Errorf("disabled: %v", d)
 	}
-	w.as(200, "GET", path+"/deliveries?state=parked", nil)
-	w.as(200, "POST", path+"/deliveries/retry", nil)
+	w.as(409, "POST", path+"/deliveries/retry", nil)
 	other, key := w.found("other@example.org")
 	_ = other
 	for _, m := range []string{"GET", "PATCH", "DELETE"} {

@@ -35,24 +35,39 @@ func TestAuditVerifyFindsWhatAnIntruderDoes(t *testing.T) {
 		"cut off at the end":    "DELETE FROM audit WHERE sequence > 4",
 		"cut off at the start":  "DELETE FROM audit WHERE sequence < 3",
 		"emptied":               "DELETE FROM audit",
-		"given a new audit key": "DELETE FROM meta WHERE name = 'audit_key'",
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "data")
-			if err := os.CopyFS(dir, os.DirFS(s.Dir)); err != nil {
-				t.Fatal(err)
-			}
-			if err := filepath.WalkDir(dir, private); err != nil {
-				t.Fatal(err)
-			}
-			tamper(t, filepath.Join(dir, "mooring.db"), statement)
-			again := StartAt(t, dir)
+			again := StartAt(t, tampered(t, s, statement))
 			r := again.cli("", "audit", "verify", "--head", head)
 			if r.Code == 0 || !strings.Contains(r.Stderr, "broken at entry") {
 				t.Errorf("not found: %+v", r)
 			}
 		})
 	}
+}
+
+// A store whose audit key was taken away gets no other, which would be as good
+// as a new trail: the server says so and does not start.
+func TestATrailWithoutItsKeyIsRefused(t *testing.T) {
+	s := Start(t)
+	s.stop()
+	if out := refused(t, tampered(t, s, "DELETE FROM meta WHERE name = 'audit_key'")); !strings.Contains(out, "audit trails") {
+		t.Errorf("got %s", out)
+	}
+}
+
+// tampered is a copy of a stopped server's data directory, changed.
+func tampered(t *testing.T, s *server, statement string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	if err := os.CopyFS(dir, os.DirFS(s.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := filepath.WalkDir(dir, private); err != nil {
+		t.Fatal(err)
+	}
+	tamper(t, filepath.Join(dir, "mooring.db"), statement)
+	return dir
 }
 
 func private(path string, d os.DirEntry, err error) error {
