@@ -28,13 +28,13 @@ func TestAuditVerifyFindsWhatAnIntruderDoes(t *testing.T) {
 	s.stop()
 
 	for name, statement := range map[string]string{
-		"deleted":               "DELETE FROM audit WHERE sequence = 3",
-		"edited":                "UPDATE audit SET doc = unhex(replace(hex(doc), hex('bucket_created'), hex('bucket_deleted'))) WHERE sequence = 5",
-		"replaced by the next":  "UPDATE audit SET doc = (SELECT doc FROM audit b WHERE b.org = audit.org AND b.sequence = 4) WHERE sequence = 3",
-		"reordered":             "UPDATE audit SET sequence = CASE sequence WHEN 3 THEN 1000004 WHEN 4 THEN 1000003 END WHERE sequence IN (3, 4); UPDATE audit SET sequence = sequence - 1000000 WHERE sequence > 1000000",
-		"cut off at the end":    "DELETE FROM audit WHERE sequence > 4",
-		"cut off at the start":  "DELETE FROM audit WHERE sequence < 3",
-		"emptied":               "DELETE FROM audit",
+		"deleted":              "DELETE FROM audit WHERE sequence = 3",
+		"edited":               "UPDATE audit SET doc = unhex(replace(hex(doc), hex('bucket_created'), hex('bucket_deleted'))) WHERE sequence = 5",
+		"replaced by the next": "UPDATE audit SET doc = (SELECT doc FROM audit b WHERE b.org = audit.org AND b.sequence = 4) WHERE sequence = 3",
+		"reordered":            "UPDATE audit SET sequence = CASE sequence WHEN 3 THEN 1000004 WHEN 4 THEN 1000003 END WHERE sequence IN (3, 4); UPDATE audit SET sequence = sequence - 1000000 WHERE sequence > 1000000",
+		"cut off at the end":   "DELETE FROM audit WHERE sequence > 4",
+		"cut off at the start": "DELETE FROM audit WHERE sequence < 3",
+		"emptied":              "DELETE FROM audit",
 	} {
 		t.Run(name, func(t *testing.T) {
 			again := StartAt(t, tampered(t, s, statement))
