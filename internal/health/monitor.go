@@ -54,13 +54,20 @@ func (m *Monitor) Run(ctx context.Context) {
 	if m.Outbound != nil {
 		s.checks.Go(func() { m.Outbound.watch(ctx) })
 	}
+	var looked time.Time
 	for ctx.Err() == nil {
 		wait := either(m.Poll, poll)
-		next := time.NewTimer(wait + rand.N(wait/4)) //nolint:gosec // spreads load, nothing secret
+		if time.Since(looked) >= wait {
+			s.look(ctx)
+			looked = time.Now()
+		} else if len(s.waiting) == 0 {
+			s.read(ctx, nil)
+		}
 		var ended chan struct{}
-		if s.dispatch(ctx) {
+		if s.start(ctx) {
 			ended = s.ended
 		}
+		next := time.NewTimer(wait + rand.N(wait/4)) //nolint:gosec // spreads load, nothing secret
 		select {
 		case <-ctx.Done():
 		case <-next.C:
@@ -74,8 +81,10 @@ func (m *Monitor) Run(ctx context.Context) {
 // sweep is a Monitor at work.
 type sweep struct {
 	*Monitor
-	checks sync.WaitGroup
-	ended  chan struct{} // tells that a check has ended
+	checks  sync.WaitGroup
+	ended   chan struct{}          // tells that a check has ended
+	waiting []system.DueConnection // due when they were read, and not started yet
+	more    bool                   // more were due than were read
 
 	mu    sync.Mutex
 	free  int
@@ -83,20 +92,42 @@ type sweep struct {
 	hosts map[string]int // checks under way
 }
 
-// dispatch starts checks of what is due, as far as there is room, and reports
-// whether more may be due.
-func (s *sweep) dispatch(ctx context.Context) (more bool) {
-	full, room, underWay := s.crowded()
-	if room == 0 {
-		return true
+// window is how much of the due queue is read at once, in checks that fit the
+// room: a check that ends makes room for another without a look at the queue.
+const window = 4
+
+// look reads the head of the queue anew and starts what there is room for. Where
+// hosts without room fill all of it, it asks for what is due beyond them: that
+// may have to pass by everything that is due, so it is not done more often.
+func (s *sweep) look(ctx context.Context) {
+	s.read(ctx, nil)
+	if !s.more {
+		return
 	}
-	limit := room + underWay // those under way are due until they have ended
-	due, err := s.System.DueConnections(ctx, s.Now(), full, limit)
+	s.start(ctx)
+	if full, room := s.crowded(); len(full) > 0 && room > 0 {
+		head := s.waiting
+		s.read(ctx, full)
+		s.start(ctx)
+		s.waiting, s.more = append(head, s.waiting...), true
+	}
+}
+
+// read reads what is due, but for hosts.
+func (s *sweep) read(ctx context.Context, except []string) {
+	limit := window * either(s.Concurrent, concurrent)
+	due, err := s.System.DueConnections(ctx, s.Now(), except, limit)
 	if err != nil && ctx.Err() == nil {
 		s.Log.Error("reading the connections due for a check", "error", err)
 	}
-	more = len(full) > 0 || len(due) == limit
-	for _, d := range due {
+	s.waiting, s.more = due, len(due) == limit
+}
+
+// start starts checks of what waits, as far as there is room, and reports whether
+// more may be due.
+func (s *sweep) start(ctx context.Context) (more bool) {
+	var crowdedOut []system.DueConnection
+	for _, d := range s.waiting {
 		switch s.enter(d) {
 		case entered:
 			s.checks.Go(func() {
@@ -104,15 +135,16 @@ func (s *sweep) dispatch(ctx context.Context) (more bool) {
 				s.check(ctx, d)
 			})
 		case crowded:
-			more = true
+			crowdedOut = append(crowdedOut, d)
 		}
 	}
-	return more
+	s.waiting = crowdedOut
+	return s.more || len(s.waiting) > 0
 }
 
-// crowded returns the hosts whose share is taken, how many checks more there is
-// room for, and how many are under way.
-func (s *sweep) crowded() (hosts []string, room, underWay int) {
+// crowded returns the hosts whose share is taken, and how many checks more there
+// is room for.
+func (s *sweep) crowded() (hosts []string, room int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for h, n := range s.hosts {
@@ -120,7 +152,7 @@ func (s *sweep) crowded() (hosts []string, room, underWay int) {
 			hosts = append(hosts, h)
 		}
 	}
-	return hosts, s.free, len(s.busy)
+	return hosts, s.free
 }
 
 type entry int
