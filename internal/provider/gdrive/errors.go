@@ -7,13 +7,13 @@ import (
 	"io"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"google.golang.org/api/googleapi"
 
 	"mooring/internal/errs"
+	"mooring/internal/outbound"
 )
 
 // target is what a request is about, for its error.
@@ -176,7 +176,7 @@ func (t target) classify(err error, now time.Time) *errs.Error {
 		e.Scope = c.scope
 	}
 	e.Err, e.RequestID = err, code(api.Header.Get("X-Guploader-Uploadid"))
-	e.RetryAfter = retryAfter(api.Header.Get("Retry-After"), now)
+	e.RetryAfter = outbound.RetryAfter(api.Header, now)
 	if c.msg == msgDaily && e.RetryAfter == 0 {
 		e.RetryAfter = longWait
 	}
@@ -220,15 +220,4 @@ func code(s string) string {
 		return s
 	}
 	return ""
-}
-
-// retryAfter reads the header: seconds, or a date.
-func retryAfter(v string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil {
-		return time.Duration(max(0, min(n, 24*3600))) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, min(at.Sub(now), 24*time.Hour))
-	}
-	return 0
 }

@@ -209,7 +209,7 @@ func (g grantor) failed(err error) error {
 		c = class{errs.Internal, errs.ScopeConnection, msgOurClock} // must not count against the connection
 	}
 	e := t.failure(c.kind, code(answer.ErrorCode), c.msg)
-	e.Err, e.RetryAfter = err, retryAfter(head.Get("Retry-After"), g.now())
+	e.Err, e.RetryAfter = err, outbound.RetryAfter(head, g.now())
 	return e
 }
 

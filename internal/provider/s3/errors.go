@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mooring/internal/errs"
+	"mooring/internal/outbound"
 )
 
 // class is what a code means. A scope of ScopeNone is that of the request: the
@@ -174,17 +174,6 @@ func classify(t target, err error, now time.Time) *errs.Error {
 	if errors.As(err, &answer) {
 		out.RequestID = answer.ServiceRequestID()
 	}
-	out.RetryAfter = retryAfter(headerOf(err).Get("Retry-After"), now)
+	out.RetryAfter = outbound.RetryAfter(headerOf(err), now)
 	return out
-}
-
-// retryAfter reads the header: seconds, or a date.
-func retryAfter(v string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil {
-		return time.Duration(max(0, min(n, 24*3600))) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, min(at.Sub(now), 24*time.Hour))
-	}
-	return 0
 }

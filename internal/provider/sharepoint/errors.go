@@ -111,7 +111,7 @@ func (t target) answered(status int, h http.Header, body []byte, now time.Time) 
 	if specific != "" {
 		out.Code = specific
 	}
-	after := retryAfter(h.Get("Retry-After"), now)
+	after := outbound.RetryAfter(h, now)
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusTooManyRequests:
 		c = byStatus(status, t) // whatever the code
@@ -208,16 +208,4 @@ func (t target) network(err error) *errs.Error {
 		return t.failure(errs.Corrupt, t.scope, "NotGraph", msgNotGraph)
 	}
 	return out
-}
-
-// retryAfter reads the header: seconds, or a date.
-func retryAfter(v string, now time.Time) time.Duration {
-	const most = 24 * time.Hour
-	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil {
-		return time.Duration(max(0, min(n, int(most/time.Second)))) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, min(at.Sub(now), most))
-	}
-	return 0
 }

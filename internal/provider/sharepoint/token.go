@@ -17,6 +17,7 @@ import (
 
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
+	"mooring/internal/outbound"
 	"mooring/internal/provider/driver"
 	"mooring/internal/secret"
 )
@@ -140,7 +141,7 @@ func refusedToken(err error, now time.Time) error {
 		}
 	}
 	if errs.Retryable(out) {
-		out.RetryAfter = retryAfter(answer.Response.Header.Get("Retry-After"), now)
+		out.RetryAfter = outbound.RetryAfter(answer.Response.Header, now)
 	}
 	return out
 }

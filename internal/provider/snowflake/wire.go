@@ -70,19 +70,8 @@ func (w wire) weather(r *http.Response) *errs.Error {
 	default:
 		return nil
 	}
-	e.RetryAfter = retryAfter(r.Header.Get("Retry-After"), w.now())
+	e.RetryAfter = outbound.RetryAfter(r.Header, w.now())
 	return e
-}
-
-// retryAfter reads the header: seconds, or a date.
-func retryAfter(v string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(strings.TrimSpace(v)); err == nil {
-		return time.Duration(max(0, min(n, 24*3600))) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, min(at.Sub(now), 24*time.Hour))
-	}
-	return 0
 }
 
 // failed classifies what the transport could not do.

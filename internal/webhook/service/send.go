@@ -11,6 +11,7 @@ import (
 
 	"mooring/internal/errs"
 	"mooring/internal/event"
+	"mooring/internal/outbound"
 	"mooring/internal/secret"
 	"mooring/internal/webhook"
 )
@@ -118,16 +119,5 @@ func deliver(ctx context.Context, client *http.Client, w webhook.Webhook, secret
 	}
 	defer res.Body.Close()
 	_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // so that the connection can be used again
-	return result{status: res.StatusCode, after: retryAfter(res.Header.Get("Retry-After"), now)}
-}
-
-// retryAfter reads both forms of the header.
-func retryAfter(v string, now time.Time) time.Duration {
-	if n, err := strconv.Atoi(v); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
-	}
-	if t, err := http.ParseTime(v); err == nil && t.After(now) {
-		return t.Sub(now)
-	}
-	return 0
+	return result{status: res.StatusCode, after: outbound.RetryAfter(res.Header, now)}
 }
