@@ -19,7 +19,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -29,7 +28,6 @@ const Env = "MOORING_TEST_VERSITYGW"
 
 const (
 	startTimeout = 30 * time.Second
-	stopTimeout  = 10 * time.Second
 	attempts     = 5
 	accessLog    = "access.log"
 )
@@ -210,19 +208,15 @@ func start(bin string, args, env []string) (*process, error) {
 	return p, nil
 }
 
-// stop asks the process to end, and kills it if it does not.
+// stop kills the process: it would wait for the connections that its clients
+// keep open, and what it holds is thrown away.
 func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-p.done:
-		return nil
-	case <-time.After(stopTimeout):
-	}
 	err := p.cmd.Process.Kill()
 	<-p.done
-	return errors.Join(fmt.Errorf("killed after %s: %s", stopTimeout, p.out.String()), err)
+	if errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("it had ended before (%v): %s", p.err, p.out.String())
+	}
+	return err
 }
 
 // output gathers what a process prints while others may read it.
