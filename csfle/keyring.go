@@ -32,14 +32,12 @@ type KeyringOptions struct {
 // safe for concurrent use; many goroutines that want one key cause one read of
 // the vault and one unwrapping.
 type Keyring struct {
-	vault   KeyVault
-	cache   *keyCache
-	now     func() time.Time
-	flights singleflight.Group
-
-	rewrapping sync.Mutex // held by RewrapAll
-	mu         sync.Mutex
-	master     MasterKey
+	vault    KeyVault
+	master   MasterKey
+	cache    *keyCache
+	now      func() time.Time
+	flights  singleflight.Group
+	creating sync.RWMutex // read-locked from the wrapping of a new key until it is in the vault
 }
 
 // loadTimeout bounds one read and unwrapping, which goes on for others when
@@ -69,7 +67,9 @@ func (k *Keyring) CreateKey(ctx context.Context, altName string) (KeyID, error) 
 	}
 	key := newKeyBytes()
 	defer clear(key)
-	material, masterKey, err := k.masterKey().Wrap(ctx, key)
+	k.creating.RLock()
+	defer k.creating.RUnlock()
+	material, masterKey, err := k.master.Wrap(ctx, key)
 	if err != nil {
 		return KeyID{}, wrap(err, op, "the new data key can't be wrapped")
 	}
@@ -141,17 +141,8 @@ func (k *Keyring) DestroyKeys(ctx context.Context, ids ...KeyID) error {
 	return nil
 }
 
-func (k *Keyring) masterKey() MasterKey {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.master
-}
-
-func (k *Keyring) setMasterKey(m MasterKey) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.master = m
-}
+// CacheTTL is how long a process may use a key that another one destroyed.
+func (k *Keyring) CacheTTL() time.Duration { return max(k.cache.ttl, 0) }
 
 func (k *Keyring) byID(ctx context.Context, id KeyID) (*cachedKey, error) {
 	dk, gen := k.cache.getByID(id)
@@ -213,7 +204,7 @@ func (k *Keyring) load(ctx context.Context, gen uint64, what string, read func(c
 }
 
 func (k *Keyring) unwrap(ctx context.Context, doc KeyDocument) (*dataKey, error) {
-	key, err := unwrapKey(ctx, k.masterKey(), doc)
+	key, err := unwrapKey(ctx, k.master, doc)
 	if err != nil {
 		return nil, err
 	}

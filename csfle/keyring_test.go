@@ -288,6 +288,8 @@ func TestAVaultThatConfusesKeysIsNotTrusted(t *testing.T) {
 func TestConcurrentUse(t *testing.T) {
 	c := newClock()
 	ring, vault := newRing(t, KeyringOptions{Now: c.now, CacheSize: 3})
+	masters := []MasterKey{GenerateLocalMasterKey(), GenerateLocalMasterKey(), GenerateLocalMasterKey()}
+	ring.master = WithPrevious(ring.master, masters...)
 	var ids []KeyID
 	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		ids = append(ids, must(ring.CreateKey(t.Context(), name))(t))
@@ -318,8 +320,8 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Go(func() {
-		for range 3 {
-			if _, err := ring.RewrapAll(t.Context(), GenerateLocalMasterKey()); err != nil {
+		for _, to := range masters {
+			if _, err := ring.RewrapAll(t.Context(), to); err != nil {
 				t.Error(err)
 			}
 		}

@@ -21,27 +21,24 @@ const rewrapPage = 100
 // keys themselves, and what is sealed under them, stay as they are: against a
 // data key that leaked it does not help. Back the vault up first.
 //
-// From the call on the Keyring wraps new keys under to and opens what either
-// master key wrapped, so it keeps working meanwhile. Other processes need
-// WithPrevious(new, old) before their caches expire. The vault is gone through
-// until a pass finds nothing left, so keys that others create under the old
-// master key during the call are wrapped anew too.
+// The Keyring's own master key must open what either of the two wrapped and
+// wrap new keys with to, from before the call on, as WithPrevious does; then
+// the Keyring keeps working meanwhile. The vault is gone through until a pass
+// finds nothing left, so keys that others create under the old master key
+// during the call are wrapped anew too.
 //
 // An interrupted call is resumed by calling again: finished keys are recognized.
 // A key is replaced only if nobody replaced it meanwhile, and only after its
 // new wrapping was opened again. Keys that no master key opens are listed in
-// Failed, and the error is then errs.Corrupt; the rest is done all the same,
-// and both master keys stay in use.
+// Failed, and the error is then errs.Corrupt; the rest is done all the same.
 func (k *Keyring) RewrapAll(ctx context.Context, to MasterKey) (RewrapResult, error) {
 	const op = "csfle.rewrap"
-	k.rewrapping.Lock()
-	defer k.rewrapping.Unlock()
-	from := k.masterKey()
-	k.setMasterKey(WithPrevious(to, from))
+	k.creating.Lock()   // keys that were wrapped before the call are in the vault then
+	k.creating.Unlock() //nolint:staticcheck // nothing is guarded: it is a barrier
 
 	var total RewrapResult
 	for first := true; ; first = false {
-		pass, err := k.rewrapPass(ctx, from, to)
+		pass, err := k.rewrapPass(ctx, k.master, to)
 		if first {
 			total.Already = pass.Already
 		}
@@ -55,7 +52,6 @@ func (k *Keyring) RewrapAll(ctx context.Context, to MasterKey) (RewrapResult, er
 		case len(pass.Failed) > 0:
 			return total, errs.New(errs.Corrupt, op, "data key "+pass.Failed[0].String()+" and perhaps others can't be unwrapped by either master key")
 		}
-		k.setMasterKey(to)
 		return total, nil
 	}
 }

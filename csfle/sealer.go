@@ -100,6 +100,46 @@ func openBound(op string, expected Binding, v bson.RawValue) (secret.String, err
 	}
 }
 
+// Reseal seals what a sealed value of an organization holds again, under
+// another of its data keys and with the binding that it has. A value that is
+// under that key already comes back as it is, with changed false. One that was
+// changed or is another organization's is errs.Corrupt, one whose key was
+// destroyed errs.NotFound; every other kind says nothing about the value.
+func (s *Sealer) Reseal(ctx context.Context, org id.Org, keyName string, sealed bson.Binary) (_ bson.Binary, changed bool, err error) {
+	const op = "csfle.reseal"
+	if !strings.HasPrefix(keyName, keyPrefix(org)) {
+		return bson.Binary{}, false, errs.New(errs.Invalid, op, "the data key "+quoteShort(keyName)+" is not one of organization "+quoteShort(string(org)))
+	}
+	to, err := s.keys.byName(ctx, keyName)
+	if errs.Is(err, errs.Corrupt) || errs.Is(err, errs.NotFound) {
+		err = internal(err, op, "the data key to seal under can't be used")
+	}
+	if err != nil {
+		return bson.Binary{}, false, err
+	}
+	keyID, err := checkPayload(sealed)
+	if err != nil || keyID == to.id {
+		return sealed, false, err
+	}
+	from, err := s.keys.byID(ctx, keyID)
+	if errs.Is(err, errs.Corrupt) { // perhaps for want of a master key
+		err = internal(err, op, "the data key of the sealed value can't be used")
+	}
+	if err != nil {
+		return bson.Binary{}, false, err
+	}
+	v, err := from.open(sealed.Data)
+	if err != nil {
+		return bson.Binary{}, false, err
+	}
+	defer clear(v.Value)
+	if b, _, ok := decode(bson.Raw(v.Value)); !ok || v.Type != bson.TypeEmbeddedDocument || b.Org != org {
+		return bson.Binary{}, false, errs.New(errs.Corrupt, op, "the sealed value is not a secret bound to this organization")
+	}
+	out, err := to.seal(Random, v)
+	return out, err == nil, err
+}
+
 // EnsureKey returns the id of the organization's n-th data key (n from 1 on),
 // creating it when there is none. Several that race for it end with the same.
 func (s *Sealer) EnsureKey(ctx context.Context, org id.Org, n int) (KeyID, error) {

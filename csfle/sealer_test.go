@@ -344,3 +344,63 @@ func TestDestroyOrgKeepsWhatCannotBeNoted(t *testing.T) {
 	}
 	must(s.Open(t.Context(), b, sealed))(t)
 }
+
+func TestReseal(t *testing.T) {
+	s, vault := newSealer(t, orgA, orgB)
+	bind := sampleBinding()
+	sealed := must(s.Seal(t.Context(), KeyName(orgA, 1), bind, secret.New("value")))(t)
+	old := must(vault.GetByAltName(t.Context(), KeyName(orgA, 1)))(t)
+	must(s.EnsureKey(t.Context(), orgA, 2))(t)
+	again, changed, err := s.Reseal(t.Context(), orgA, KeyName(orgA, 2), sealed)
+	if err != nil || !changed {
+		t.Fatalf("changed %v, %v", changed, err)
+	}
+	same, changed, err := s.Reseal(t.Context(), orgA, KeyName(orgA, 2), again)
+	if err != nil || changed || !bytes.Equal(same.Data, again.Data) {
+		t.Errorf("what is under the key already was changed: %v %v", changed, err)
+	}
+	if err := s.keys.DestroyKeys(t.Context(), old.ID); err != nil {
+		t.Fatal(err)
+	}
+	if v := must(s.Open(t.Context(), bind, again))(t); v.Reveal() != "value" {
+		t.Error("another value came out")
+	}
+	moved := bind
+	moved.Record = "conn_other"
+	_, err = s.Open(t.Context(), moved, again)
+	wantKind(t, "moved after it was sealed again", err, errs.Corrupt)
+	_, _, err = s.Reseal(t.Context(), orgA, KeyName(orgA, 2), sealed)
+	wantKind(t, "its key is gone", err, errs.NotFound)
+}
+
+func TestResealRefuses(t *testing.T) {
+	s, _ := newSealer(t, orgA, orgB)
+	must(s.EnsureKey(t.Context(), orgA, 2))(t)
+	foreign := sampleBinding()
+	foreign.Org = orgB
+	byOther := must(s.Seal(t.Context(), KeyName(orgB, 1), foreign, secret.New("value")))(t)
+	_, _, err := s.Reseal(t.Context(), orgA, KeyName(orgA, 2), byOther)
+	wantKind(t, "another organization's", err, errs.Corrupt)
+	own := must(s.Seal(t.Context(), KeyName(orgA, 1), sampleBinding(), secret.New("value")))(t)
+	_, _, err = s.Reseal(t.Context(), orgA, KeyName(orgB, 1), own)
+	wantKind(t, "under another organization's key", err, errs.Invalid)
+	_, _, err = s.Reseal(t.Context(), orgA, KeyName(orgA, 9), own)
+	wantKind(t, "under a key that does not exist", err, errs.Internal)
+	own.Data[40] ^= 1
+	_, _, err = s.Reseal(t.Context(), orgA, KeyName(orgA, 2), own)
+	wantKind(t, "a changed value", err, errs.Corrupt)
+	plain := must(s.keys.EncryptWith(t.Context(), KeyName(orgA, 1), Random, value(t, "no secret of ours")))(t)
+	_, _, err = s.Reseal(t.Context(), orgA, KeyName(orgA, 2), plain)
+	wantKind(t, "what is no bound secret", err, errs.Corrupt)
+}
+
+// A data key that can't be unwrapped says nothing about the value: it must not
+// look like one that is lost anyway.
+func TestResealWithoutTheMasterKey(t *testing.T) {
+	s, vault := newSealer(t, orgA)
+	sealed := must(s.Seal(t.Context(), KeyName(orgA, 1), sampleBinding(), secret.New("value")))(t)
+	other := NewSealer(NewKeyring(vault, GenerateLocalMasterKey(), KeyringOptions{}))
+	must(other.EnsureKey(t.Context(), orgA, 2))(t)
+	_, _, err := other.Reseal(t.Context(), orgA, KeyName(orgA, 2), sealed)
+	wantKind(t, "with another master key", err, errs.Internal)
+}
