@@ -1,5 +1,5 @@
 // Package system is the part of a store that crosses organizations: due queues,
-// API keys by hash, bootstrap. Only worker, health, access/service, the store
+// API keys by hash, bootstrap. Only worker, health, access/service, keys, the store
 // implementations and cmd may import it.
 package system
 
