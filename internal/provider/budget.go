@@ -22,15 +22,21 @@ import (
 type Budgets struct {
 	most int
 
-	mu  sync.Mutex
-	all map[[sha256.Size]byte]*budget
+	mu    sync.Mutex
+	all   map[[sha256.Size]byte]*budget
+	swept time.Time // when those that nobody uses were looked through last
 }
 
 // DefaultConcurrency is how many calls of one credential are under way at once.
 const DefaultConcurrency = 64
 
-// keepBudget is how long a budget that nobody uses is remembered.
-const keepBudget = 10 * time.Minute
+// keepBudget is how long what a credential has taught is remembered when nobody
+// uses it, and sweepBudgets how often those that nobody uses are looked through:
+// a process may have a hundred thousand of them.
+const (
+	keepBudget   = 10 * time.Minute
+	sweepBudgets = time.Minute
+)
 
 // NewBudgets makes budgets of at most this concurrency; 0 is DefaultConcurrency.
 func NewBudgets(most int) *Budgets {
@@ -45,11 +51,7 @@ func (b *Budgets) of(id [sha256.Size]byte, clock func() time.Time) (*budget, fun
 	now := clock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for k, old := range b.all {
-		if old.users == 0 && now.Sub(old.left) > keepBudget {
-			delete(b.all, k)
-		}
-	}
+	b.sweep(now)
 	x := b.all[id]
 	if x == nil {
 		x = &budget{most: float64(b.most), limit: float64(b.most)}
@@ -63,7 +65,23 @@ func (b *Budgets) of(id [sha256.Size]byte, clock func() time.Time) (*budget, fun
 			defer b.mu.Unlock()
 			x.users--
 			x.left = clock()
+			if x.users == 0 && x.untaught(x.left) {
+				delete(b.all, id)
+			}
 		})
+	}
+}
+
+// sweep forgets what nobody has used for long. The lock is held.
+func (b *Budgets) sweep(now time.Time) {
+	if now.Sub(b.swept) < sweepBudgets {
+		return
+	}
+	b.swept = now
+	for id, x := range b.all {
+		if x.users == 0 && now.Sub(x.left) > keepBudget {
+			delete(b.all, id)
+		}
 	}
 }
 
@@ -94,6 +112,13 @@ type budget struct {
 	queue     []*waiter // first come, first served
 	notBefore time.Time
 	halvedAt  time.Time // calls begun before do not halve again
+}
+
+// untaught reports whether a new budget would be the same.
+func (b *budget) untaught(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.limit == b.most && !b.notBefore.After(now)
 }
 
 type waiter struct{ ready chan struct{} }

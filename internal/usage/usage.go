@@ -5,8 +5,10 @@
 package usage
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,7 +135,8 @@ func (c *Counter) Flush(ctx context.Context) {
 	}
 	var failed error
 	for org, of := range parts {
-		err := failed // once is enough
+		slices.SortFunc(of, inKeyOrder) // rows go in several times faster
+		err := failed                   // once is enough
 		if err == nil {
 			err = c.Store.Add(ctx, org, of)
 		}
@@ -148,6 +151,10 @@ func (c *Counter) Flush(ctx context.Context) {
 	if failed != nil && ctx.Err() == nil {
 		c.Log.Warn("usage waits to be written", "error", failed)
 	}
+}
+
+func inKeyOrder(a, b connection.Usage) int {
+	return cmp.Or(cmp.Compare(a.Connection, b.Connection), cmp.Compare(a.Day, b.Day))
 }
 
 // Runner executes runs; see worker.Runner.
