@@ -30,12 +30,18 @@ func (t *tx) appendAudit(org id.Org, entries []audit.Entry) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.exec("INSERT INTO audit (org, id, sequence, time, resource_type, resource, actor, action, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			string(org), string(e.ID), n, e.Time.UnixMilli(), e.ResourceType, e.ResourceID, e.Actor.ID, e.Action, b); err != nil {
+		if err := t.putAudit("INSERT", e, b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// putAudit writes an entry's row. how is INSERT, or INSERT OR REPLACE.
+func (t *tx) putAudit(how string, e audit.Entry, b []byte) error {
+	_, err := t.exec(how+" INTO audit (org, id, sequence, time, resource_type, resource, actor, action, doc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		string(e.Org), string(e.ID), e.Sequence, e.Time.UnixMilli(), e.ResourceType, e.ResourceID, e.Actor.ID, e.Action, b)
+	return err
 }
 
 // link chains an entry that has its number to the last one.

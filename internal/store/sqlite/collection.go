@@ -45,8 +45,11 @@ type collection[T any, ID ~string] struct {
 	// guard are those of columns that are written on their own: an update is lost
 	// if one has another value than the document it read.
 	guard []string
+	// apart are columns that nothing but a write of their own fills, and what
+	// they are in a document that is put as it is.
+	apart []column[T]
 
-	selecting, inserting, updating string
+	selecting, inserting, updating, replacing string
 }
 
 // define completes a declaration.
@@ -58,6 +61,11 @@ func define[T any, ID ~string](s *Store, c collection[T, ID]) *collection[T, ID]
 		names, marks, sets = names+", "+col.name, marks+", ?", sets+", "+col.name+" = ?"
 	}
 	c.inserting = "INSERT INTO " + c.table + " (" + names + ") VALUES (" + marks + ")"
+	c.replacing = "INSERT OR REPLACE INTO " + c.table + " (" + names
+	for _, col := range c.apart {
+		c.replacing, marks = c.replacing+", "+col.name, marks+", ?"
+	}
+	c.replacing += ") VALUES (" + marks + ")"
 	c.updating = "UPDATE " + c.table + " SET " + sets + " WHERE id = ? AND org = ? AND revision = ?"
 	for _, g := range c.guard { // NULL: never written on its own, nor by an update since
 		c.updating += " AND (" + g + " IS NULL OR " + g + " IS ?)"
@@ -225,9 +233,11 @@ func (c *collection[T, ID]) write(ctx context.Context, verb string, org id.Org, 
 	return out, err
 }
 
-func (c *collection[T, ID]) values(v *T) []any {
-	out := make([]any, len(c.columns))
-	for i, col := range c.columns {
+func (c *collection[T, ID]) values(v *T) []any { return values(c.columns, v) }
+
+func values[T any](columns []column[T], v *T) []any {
+	out := make([]any, len(columns))
+	for i, col := range columns {
 		out[i] = col.value(v)
 	}
 	return out

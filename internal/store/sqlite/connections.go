@@ -33,6 +33,7 @@ func newConnections(s *Store) connections {
 		},
 		overlay: []string{"last_used", "next_check", "last_checked", "last_success"},
 		guard:   []string{"next_check", "last_checked", "last_success"},
+		apart:   []column[connection.Connection]{{"last_used", func(d *connection.Connection) any { return millis(d.LastUsedAt) }}},
 		merge: func(d *connection.Connection, over []sql.NullInt64) {
 			for i, at := range []**time.Time{&d.NextCheckAt, &d.LastCheckedAt, &d.LastSuccessAt} {
 				if ms := over[i+1]; ms.Valid {

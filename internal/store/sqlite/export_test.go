@@ -12,9 +12,6 @@ func (s *Store) Queries() (out []string) {
 	return out
 }
 
-// SchemaVersion is the version that this program writes.
-func SchemaVersion() int { return len(migrations) }
-
 // WithMaxPages bounds the database file, as a disk that is nearly full does.
 func (o Options) WithMaxPages(n int) Options {
 	o.maxPages = n

@@ -13,6 +13,12 @@ import (
 // version 1 from nothing. A migration that was released is never changed.
 var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus, schemaWebhooks, schemaWatch}
 
+// Kind is what this store is called where stores are told apart.
+const Kind = "sqlite"
+
+// Schema is the version of the schema that this program writes.
+var Schema = len(migrations)
+
 // What heartbeats move stands beside the document. The due queue is read from
 // its index alone.
 const schemaWatch = `

@@ -181,7 +181,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	if !strings.Contains(err.Error(), "4711") {
 		t.Errorf("the refusal does not name the version: %v", err)
 	}
-	alter(t, dir, "UPDATE meta SET value = '"+strconv.Itoa(sqlite.SchemaVersion())+"' WHERE name = 'schema_version'") // the refusal left no lock behind
+	alter(t, dir, "UPDATE meta SET value = '"+strconv.Itoa(sqlite.Schema)+"' WHERE name = 'schema_version'") // the refusal left no lock behind
 	open(t, dir)
 }
 

@@ -168,7 +168,7 @@ func (s *Store) release() error {
 	}
 	if s.w != nil {
 		_, err := s.w.tx.exec("PRAGMA wal_checkpoint(TRUNCATE)")
-		problems = append(problems, err, s.w.tx.conn.Close())
+		problems = append(problems, err, s.w.tx.close())
 	}
 	if s.writes != nil {
 		problems = append(problems, s.writes.Close())

@@ -292,6 +292,16 @@ func (t *tx) statement(query string) (*sql.Stmt, error) {
 	return s, err
 }
 
+// close ends the connection. Statements that were prepared on it would keep the
+// database open.
+func (t *tx) close() error {
+	var problems []error
+	for _, s := range t.statements {
+		problems = append(problems, s.Close())
+	}
+	return errors.Join(append(problems, t.conn.Close())...)
+}
+
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
 	s, err := t.statement(query) //nolint:sqlclosecheck // kept until the connection ends
