@@ -28,6 +28,7 @@ type (
 	Event      string // evt_ + 15
 	Audit      string // aud_ + 15
 	Webhook    string // whk_ + 15
+	Session    string // ses_ + 15
 	Worker     string // a process: wrk_ + 15
 )
 
@@ -78,6 +79,9 @@ func NewAudit() Audit { return Audit("aud_" + random(15)) }
 
 // NewWebhook makes a webhook's id.
 func NewWebhook() Webhook { return Webhook("whk_" + random(15)) }
+
+// NewSession makes the id of a session of the dashboard.
+func NewSession() Session { return Session("ses_" + random(15)) }
 
 // NewWorker makes the id of a process.
 func NewWorker() Worker { return Worker("wrk_" + random(15)) }

@@ -44,6 +44,7 @@ type Store interface {
 	Users() Users
 	Namespaces() Namespaces
 	APIKeys() APIKeys
+	Sessions() Sessions
 	Connections() Connections
 	Usage() Usage
 	Tokens() Tokens
@@ -114,6 +115,15 @@ type Namespaces interface {
 type APIKeys interface {
 	Records[access.APIKey, id.APIKey]
 	List(ctx context.Context, org id.Org, user id.User, p Page) (List[access.APIKey], error)
+}
+
+// Sessions of the dashboard, newest first, until they expire.
+type Sessions interface {
+	Records[access.Session, id.Session]
+	List(ctx context.Context, org id.Org, p Page) (List[access.Session], error)
+	Remove(ctx context.Context, org id.Org, s id.Session) error // a missing one is no error
+	// Sweep removes those that expire at now or before.
+	Sweep(ctx context.Context, org id.Org, now time.Time) error
 }
 
 // Connections of an organization, newest first by (created_at, id). Name is

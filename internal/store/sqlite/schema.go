@@ -11,7 +11,7 @@ import (
 
 // migrations lead from each version of the schema to the next: the first makes
 // version 1 from nothing. A migration that was released is never changed.
-var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus, schemaWebhooks, schemaWatch}
+var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus, schemaWebhooks, schemaWatch, schemaSessions}
 
 // Kind is what this store is called where stores are told apart.
 const Kind = "sqlite"

@@ -127,6 +127,15 @@ func recordListers() []lister {
 				return page(func(d *access.Namespace) string { return string(d.ID) })(s.Namespaces().List(ctx, org, p))
 			},
 		}, {
+			"Sessions",
+			func(ctx context.Context, s store.Store, org id.Org, n int) (string, error) {
+				d, err := s.Sessions().Insert(ctx, org, newSession(org, n))
+				return string(d.ID), err
+			},
+			func(ctx context.Context, s store.Store, org id.Org, p store.Page) ([]string, string, error) {
+				return page(func(d *access.Session) string { return string(d.ID) })(s.Sessions().List(ctx, org, p))
+			},
+		}, {
 			"APIKeys",
 			func(ctx context.Context, s store.Store, org id.Org, n int) (string, error) {
 				d, err := s.APIKeys().Insert(ctx, org, newKey(org, "usr_a", n))

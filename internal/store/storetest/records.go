@@ -70,6 +70,7 @@ func recordTests() []subtest {
 		func(d *syncing.Run) *time.Time { return &d.UpdatedAt },
 	}.tests()...)
 	out = append(out, tokenRecordTests()...)
+	out = append(out, sessionRecordTests()...)
 	out = append(out, webhookRecordTests()...)
 	return append(out, accessRecordTests()...)
 }

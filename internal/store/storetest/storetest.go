@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"Connections": connectionTests(),
 		"Watch":       watchTests(),
 		"Tokens":      tokenTests(),
+		"Sessions":    sessionTests(),
 		"Catalogue":   catalogueTests(),
 		"Objects":     objectTests(),
 		"Reserve":     reserveTests(),

@@ -62,6 +62,7 @@ func populate(t *testing.T, h Harness) tenant {
 	u := ok(s.Users().Insert(ctx, org, newUser(org, 1)))(t)
 	ns := ok(s.Namespaces().Insert(ctx, org, newNamespace(org, 1)))(t)
 	k := ok(s.APIKeys().Insert(ctx, org, newKey(org, u.ID, 1)))(t)
+	session := ok(s.Sessions().Insert(ctx, org, newSession(org, 1)))(t)
 	c := ok(s.Connections().Insert(ctx, org, newConnection(org, 1)))(t)
 	tok := ok(s.Tokens().Insert(ctx, org, newTokens(org, c.ID, 1)))(t)
 	consent := ok(s.Consents().Insert(ctx, org, newConsent(org, 1)))(t)
@@ -93,7 +94,7 @@ func populate(t *testing.T, h Harness) tenant {
 	must(t, s.Events().Append(ctx, org, []event.Event{ev}))
 	out := tenant{org, map[reflect.Type]any{}}
 	for _, v := range []any{
-		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, hook.ID, hook, delivery, o, u, ns, k, c, tok, consent, used, b, d, p, sh, r, rec, key.Key(""), store.Page{},
+		org, u.ID, ns.ID, k.ID, c.ID, b.ID, d.ID, p.ID, r.ID, obj.ID, entry.ID, hook.ID, hook, delivery, o, u, ns, k, session.ID, session, c, tok, consent, used, b, d, p, sh, r, rec, key.Key(""), store.Page{},
 		[]id.Object{obj.ID}, []bucket.Object{obj}, []string{obj.SHA256, letter.ID, rec.ID, "node"}, []syncing.Absence{absence}, []syncing.DeadLetter{letter},
 		[]syncing.TreeChange{{Node: syncing.Node{ID: "node"}, Gone: true}}, []audit.Entry{newEntry(2)}, []event.Event{newEvent(2)},
 		[]bucket.Claim{{Source: bucket.FileSource(obj.ID), Candidates: candidates("stranger")}}, []key.Key{bucket.FileSource(obj.ID)},
@@ -269,6 +270,7 @@ func dump(t *testing.T, h Harness, n tenant) map[string]any {
 		"users":        ok(s.Users().List(ctx, org, whole))(t),
 		"namespaces":   ok(s.Namespaces().List(ctx, org, whole))(t),
 		"keys":         ok(s.APIKeys().List(ctx, org, "", whole))(t),
+		"sessions":     ok(s.Sessions().List(ctx, org, whole))(t),
 		"usage":        ok(s.Usage().List(ctx, org, n.values[reflect.TypeFor[id.Connection]()].(id.Connection), "", usedDay))(t),
 		"connections":  ok(s.Connections().List(ctx, org, connection.Filter{}, whole))(t),
 		"tokens":       ok(s.Tokens().Get(ctx, org, c))(t),
