@@ -12,6 +12,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 	"mooring/internal/syncing"
 )
 
@@ -120,7 +121,7 @@ func (c *call) syncPerformance(q performanceQuery, _ none) (out syncPerformanceR
 	}
 	if q.SyncConfigID != "" {
 		if _, err := c.Syncs.Get(c.ctx(), c.org(), b.ID, id.Sync(q.SyncConfigID)); err != nil {
-			return out, missingIf(err, "sync", q.SyncConfigID)
+			return out, surface.MissingIf(err, "sync", q.SyncConfigID)
 		}
 	}
 	out = syncPerformanceResponse{BucketID: string(b.ID), SyncConfigID: text(q.SyncConfigID), TimeRange: c.lastHours(q.Hours), Runs: []syncRunMetric{}}

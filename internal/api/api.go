@@ -5,7 +5,7 @@
 //
 // How a request flows:
 //
-//	middleware.go  request id, security headers, access log, panics
+//	internal/surface  request id, security headers, access log, panics
 //	route.go       finds the route
 //	auth.go        who asks, how often, and whether they may
 //	decode.go      the query and the body become typed values, all bad fields gathered
@@ -27,6 +27,7 @@ import (
 	"mooring/internal/id"
 	"mooring/internal/oauth"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 	"mooring/internal/syncing"
 	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
@@ -64,7 +65,9 @@ type Server struct {
 	// Providers are those with an adapter; nil: all that have a configuration.
 	Providers []string
 	// Observer hears of requests; nil: nobody does.
-	Observer Observer
+	Observer surface.Observer
+	// Guard is shared with the dashboard; nil: the API has its own.
+	Guard *surface.Guard
 	// Metrics are served to admins of the Operator's organization; nil: to nobody.
 	Metrics  http.Handler
 	Operator func() id.Org
@@ -84,12 +87,10 @@ type Engine interface {
 // server is a Server at work.
 type server struct {
 	Server
-	routes  []route
-	limits  limits
-	guesses guesses
-	pulse   pulse
-	reads   chan struct{} // bounds the audit entries of reads being written
-	spec    []byte        // the OpenAPI document
+	routes []route
+	pulse  pulse
+	reads  chan struct{} // bounds the audit entries of reads being written
+	spec   []byte        // the OpenAPI document
 }
 
 // New makes the handler of the whole API. It is safe for concurrent use.
@@ -105,12 +106,15 @@ func serve(deps Server, table []route) http.Handler {
 	if deps.EventInterval <= 0 {
 		deps.EventInterval = time.Second
 	}
-	if deps.Observer == nil {
-		deps.Observer = noObserver{}
+	if deps.Guard == nil {
+		deps.Guard = &surface.Guard{}
 	}
 	s := &server{Server: deps, routes: table, reads: make(chan struct{}, readAudits)}
 	s.spec = s.openAPI()
-	return s.outer(s.mux())
+	return surface.Front{
+		Log: s.Log, Observer: s.Observer, Proxies: s.TrustedProxies, Policy: "default-src 'none'; frame-ancestors 'none'",
+		Fail: func(a *surface.Answer, r *http.Request, err error) { s.fail(a, r, nil, err) },
+	}.Wrap(s.mux())
 }
 
 // routes is the whole table, in the order of the documentation.

@@ -8,8 +8,8 @@ import (
 
 	"mooring/internal/access"
 	"mooring/internal/audit"
-	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/surface"
 )
 
 const auditPath = "/v1/organizations/audit"
@@ -89,7 +89,7 @@ type auditEventListResponse struct {
 }
 
 func (c *call) listAudit(q auditQuery, _ none) (out auditEventListResponse, err error) {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return out, err
 	}
 	f := q.filter()
@@ -106,20 +106,12 @@ func (c *call) listAudit(q auditQuery, _ none) (out auditEventListResponse, err 
 }
 
 func (c *call) getAudit(none, none) (out auditEventResponse, err error) {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return out, err
 	}
 	name := c.r.PathValue("audit_id")
 	e, err := c.Store.Audit().Get(c.ctx(), c.org(), id.Audit(name))
-	return auditModel(e), missingIf(err, "audit entry", name)
-}
-
-// missingIf is missing for what a store did not find, and err for all else.
-func missingIf(err error, what, name string) error {
-	if errs.Is(err, errs.NotFound) {
-		return missing(what, name)
-	}
-	return err
+	return auditModel(e), surface.MissingIf(err, "audit entry", name)
 }
 
 type auditSettings struct {
@@ -127,7 +119,7 @@ type auditSettings struct {
 }
 
 func (c *call) getAuditSettings(none, none) (out auditSettings, err error) {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return out, err
 	}
 	org, err := c.Store.Organizations().Get(c.ctx(), c.org(), c.org())
@@ -139,7 +131,7 @@ type auditSettingsUpdateRequest struct {
 }
 
 func (c *call) updateAuditSettings(_ none, r auditSettingsUpdateRequest) (out auditSettings, err error) {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return out, err
 	}
 	org, err := c.Access.SetReadAuditing(c.ctx(), c.org(), c.actor, r.ReadAuditingEnabled)
@@ -171,7 +163,7 @@ func (c *call) noteRead() {
 	ctx := context.WithoutCancel(c.ctx())
 	write := func() {
 		if err := c.Store.Audit().Append(ctx, entry.Org, []audit.Entry{entry}); err != nil {
-			c.Log.Error("a read could not be audited", "route", routeName(c.route), "error", err)
+			c.Log.Error("a read could not be audited", "route", surface.Of(c.w).Route, "error", err)
 		}
 	}
 	select {

@@ -1,14 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
-
-	"golang.org/x/time/rate"
 
 	"mooring/internal/access"
 	accessservice "mooring/internal/access/service"
@@ -16,6 +13,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/secret"
+	"mooring/internal/surface"
 )
 
 // call is one request on its way.
@@ -74,26 +72,18 @@ func (c *call) admit() error {
 		}
 		return err
 	}
-	c.actor = c.who.Actor(c.clientIP(c.r), clip(c.r.UserAgent(), 500))
-	noteWho(c.w, slog.Group("", slog.String("org", string(c.who.Org)), slog.String("key", string(c.who.Key.ID))))
-	if wait := c.limits.wait(c.who.Key, c.Now()); wait > 0 {
-		return &errs.Error{Kind: errs.Throttled, Op: "api.limit", RetryAfter: wait, Msg: "this key has used up its requests for now"}
+	c.actor = c.who.Actor(c.clientIP(), surface.Clip(c.r.UserAgent(), surface.MaxUserAgent))
+	surface.Of(c.w).Who = slog.Group("", slog.String("org", string(c.who.Org)), slog.String("key", string(c.who.Key.ID)))
+	if err := c.Guard.Admit(c.who.Key, c.Now()); err != nil {
+		return err
 	}
-	if err := c.require(c.route.need); err != nil {
+	if err := surface.Require(c.who, c.route.need); err != nil {
 		return err
 	}
 	if c.route.namespace {
 		return c.enterNamespace()
 	}
 	return nil
-}
-
-// require refuses a key that lacks a permission.
-func (c *call) require(need access.Permission) error {
-	if c.who.Allows(need) {
-		return nil
-	}
-	return errs.New(errs.PermissionDenied, "api.auth", "this needs a key with the permission "+string(need))
 }
 
 func (c *call) enterNamespace() (err error) {
@@ -108,114 +98,23 @@ func (c *call) enterNamespace() (err error) {
 	return err
 }
 
-// Resources as scopes name them: each is followed by what contains it.
-
-func (c *call) ofOrganization() access.Resource {
-	return access.Resource{{Type: audit.Organization, ID: string(c.org())}}
-}
-
-func (c *call) ofConnection(conn id.Connection) access.Resource {
-	return append(access.Resource{{Type: audit.StorageConnection, ID: string(conn)}}, c.ofOrganization()...)
-}
-
-func (c *call) ofNamespace(ns id.Namespace) access.Resource {
-	return append(access.Resource{{Type: audit.Namespace, ID: string(ns)}}, c.ofOrganization()...)
-}
-
-func (c *call) ofBucket(ns id.Namespace, b id.Bucket) access.Resource {
-	return append(access.Resource{{Type: audit.Bucket, ID: string(b)}}, c.ofNamespace(ns)...)
+// reach finds what the key may use the route on.
+func (c *call) reach() surface.Reach {
+	return surface.Reach{Who: c.who, Need: c.route.need, Connections: c.Connections, Buckets: c.Buckets, Syncs: c.Syncs}
 }
 
 // covers refuses what is done to a whole, such as creating in it, by a key
 // whose scopes do not cover that whole.
-func (c *call) covers(r access.Resource) error {
-	if c.who.Reaches(c.route.need, r) {
-		return nil
-	}
-	return errs.New(errs.PermissionDenied, "api.scope", "the scopes of this key do not cover this")
-}
+func (c *call) covers(whole access.Resource) error { return c.reach().Covers(whole) }
 
-// limits holds a bucket of tokens for each key that has a limit, and counts the
-// streams that each key has open.
-type limits struct {
-	mu      sync.Mutex
-	keys    map[id.APIKey]*limiter
-	streams map[id.APIKey]int
-}
+// clientIP is where the request comes from.
+func (c *call) clientIP() string { return surface.ClientIP(c.r, c.TrustedProxies) }
 
-// maxStreams is how many event streams a key may have open at once.
-const maxStreams = 16
-
-// open admits one more stream of a key; done ends it.
-func (l *limits) open(k id.APIKey) (done func(), err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.streams == nil {
-		l.streams = map[id.APIKey]int{}
+// unknownKey answers an attempt with a key that nobody has.
+func (c *call) unknownKey(err error) error {
+	log, attempts, slow := c.Guard.Guessed(c.clientIP(), c.Now())
+	if log {
+		c.Log.Warn("requests with an API key that is not valid", "request_id", surface.Of(c.w).ID, "ip", c.clientIP(), "attempts", attempts)
 	}
-	if l.streams[k] >= maxStreams {
-		return nil, &errs.Error{Kind: errs.Throttled, Op: "api.limit", RetryAfter: 5 * time.Second, Msg: "this key has 16 event streams open: end one first"}
-	}
-	l.streams[k]++
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.streams[k]--; l.streams[k] == 0 {
-			delete(l.streams, k)
-		}
-	}, nil
-}
-
-type limiter struct {
-	*rate.Limiter
-	perMinute int
-	used      time.Time
-}
-
-// limitersKept bounds the map: beyond it, those idle for a minute, which are
-// full again, are forgotten.
-const limitersKept = 10_000
-
-// wait is how long a key has to wait before its next request; 0 admits it.
-func (l *limits) wait(k access.APIKey, now time.Time) time.Duration {
-	if k.RateLimit == nil {
-		return 0
-	}
-	n := *k.RateLimit
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.keys == nil {
-		l.keys = map[id.APIKey]*limiter{}
-	}
-	lim := l.keys[k.ID]
-	if lim == nil || lim.perMinute != n {
-		if len(l.keys) >= limitersKept {
-			l.forget(now)
-		}
-		lim = &limiter{Limiter: rate.NewLimiter(rate.Limit(float64(n)/60), n), perMinute: n}
-		l.keys[k.ID] = lim
-	}
-	lim.used = now
-	r := lim.ReserveN(now, 1)
-	delay := r.DelayFrom(now)
-	if delay > 0 {
-		r.CancelAt(now)
-	}
-	return delay
-}
-
-func (l *limits) forget(now time.Time) {
-	for k, lim := range l.keys {
-		if now.Sub(lim.used) > time.Minute {
-			delete(l.keys, k)
-		}
-	}
-}
-
-// clip cuts a text to n bytes, at a character's boundary.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
+	return cmp.Or(slow, err)
 }

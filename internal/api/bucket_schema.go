@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mooring/internal/errs"
+	"mooring/internal/surface"
 )
 
 // fieldTypes are the contract's BucketSchemaFieldType.
@@ -35,7 +36,7 @@ const schemaDepth = 16
 
 func schemaFields(properties map[string]any, at errs.Fields, depth int) {
 	for name, raw := range properties {
-		here := at.At(clip(name, 100))
+		here := at.At(surface.Clip(name, 100))
 		field, ok := raw.(map[string]any)
 		if !ok || depth > schemaDepth {
 			here.Add("dict_type", "must be an object with a type, not nested deeper than 16")

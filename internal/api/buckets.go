@@ -12,6 +12,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 )
 
 const bucketPath = "/v1/buckets/{bucket_identifier}"
@@ -70,7 +71,7 @@ type bucketCreateRequest struct {
 }
 
 func (c *call) createBucket(_ none, r bucketCreateRequest) (out bucketResponse, err error) {
-	if err := c.covers(c.ofBucket(c.ns.ID, "")); err != nil {
+	if err := c.covers(access.OfBucket(c.org(), c.ns.ID, "")); err != nil {
 		return out, err
 	}
 	f := errs.NewFields("body")
@@ -136,13 +137,15 @@ func (c *call) listBuckets(p paging, r listBucketsRequest) (out listBucketsRespo
 		return out, err
 	}
 	p = override(p, r.Limit, r.PageSize, r.Offset, r.Cursor)
-	found, total, err := pageOf(c, p, source[bucket.Bucket]{
-		list: func(ctx context.Context, p store.Page) (store.List[bucket.Bucket], error) {
+	found, total, err := surface.List(c.ctx(), c.who, p.page(), surface.Source[bucket.Bucket]{
+		List: func(ctx context.Context, p store.Page) (store.List[bucket.Bucket], error) {
 			return c.Store.Buckets().List(ctx, c.org(), f, p)
 		},
-		count:    func(ctx context.Context) (int64, error) { return c.Store.Buckets().Count(ctx, c.org(), f) },
-		resource: func(b bucket.Bucket) access.Resource { return c.ofBucket(b.Namespace, b.ID) },
-		position: func(b bucket.Bucket) position { return position{b.CreatedAt, string(b.ID)} },
+		Count:    func(ctx context.Context) (int64, error) { return c.Store.Buckets().Count(ctx, c.org(), f) },
+		Resource: func(b bucket.Bucket) access.Resource { return access.OfBucket(c.org(), b.Namespace, b.ID) },
+		Position: func(b bucket.Bucket) surface.Position {
+			return surface.Position{Created: b.CreatedAt, ID: string(b.ID)}
+		},
 	})
 	if err != nil {
 		return out, err
@@ -194,14 +197,8 @@ func bucketFilter(ns id.Namespace, r listBucketsRequest) (bucket.ListFilter, err
 
 // bucket finds the one that the path names, if the key's scopes reach it.
 func (c *call) bucket() (bucket.Bucket, error) {
-	name := c.r.PathValue("bucket_identifier")
-	b, err := c.Buckets.Get(c.ctx(), c.org(), c.ns.ID, name)
-	switch {
-	case errs.Is(err, errs.NotFound):
-		return b, missing("bucket", name)
-	case err == nil && !c.who.Reaches(c.route.need, c.ofBucket(b.Namespace, b.ID)):
-		return bucket.Bucket{}, missing("bucket", name)
-	case err == nil:
+	b, err := c.reach().Bucket(c.ctx(), c.ns.ID, c.r.PathValue("bucket_identifier"))
+	if err == nil {
 		c.read = access.Ref{Type: audit.Bucket, ID: string(b.ID)}
 	}
 	return b, err
@@ -210,8 +207,8 @@ func (c *call) bucket() (bucket.Bucket, error) {
 // live is a bucket that is not being deleted.
 func (c *call) live() (bucket.Bucket, error) {
 	b, err := c.bucket()
-	if err == nil && b.Status != bucket.Active {
-		err = errs.New(errs.Conflict, "api.bucket", "the bucket is being deleted: nothing in it can be changed any more")
+	if err == nil {
+		err = surface.Live(b)
 	}
 	return b, err
 }

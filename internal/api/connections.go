@@ -12,6 +12,7 @@ import (
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/errs"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 )
 
 const (
@@ -86,7 +87,7 @@ type storageConnectionCreateRequest struct {
 }
 
 func (c *call) createConnection(_ none, r storageConnectionCreateRequest) (out storageConnectionModel, err error) {
-	if err := c.covers(c.ofConnection("")); err != nil {
+	if err := c.covers(access.OfConnection(c.org(), "")); err != nil {
 		return out, err
 	}
 	if c.Providers != nil && config.Supported(r.ProviderType) && !slices.Contains(c.Providers, r.ProviderType) {
@@ -128,15 +129,17 @@ func (c *call) listConnections(p paging, r listStorageConnectionsRequest) (out s
 			return out, err
 		}
 	}
-	found, total, err := pageOf(c, p, source[connection.Connection]{
-		list: func(ctx context.Context, p store.Page) (store.List[connection.Connection], error) {
+	found, total, err := surface.List(c.ctx(), c.who, p.page(), surface.Source[connection.Connection]{
+		List: func(ctx context.Context, p store.Page) (store.List[connection.Connection], error) {
 			return c.Connections.List(ctx, c.org(), f, p)
 		},
-		count: func(ctx context.Context) (int64, error) { return c.Connections.Count(ctx, c.org(), f) },
-		resource: func(x connection.Connection) access.Resource {
-			return c.ofConnection(x.ID)
+		Count: func(ctx context.Context) (int64, error) { return c.Connections.Count(ctx, c.org(), f) },
+		Resource: func(x connection.Connection) access.Resource {
+			return access.OfConnection(c.org(), x.ID)
 		},
-		position: func(x connection.Connection) position { return position{x.CreatedAt, string(x.ID)} },
+		Position: func(x connection.Connection) surface.Position {
+			return surface.Position{Created: x.CreatedAt, ID: string(x.ID)}
+		},
 	})
 	if err != nil {
 		return out, err
@@ -164,18 +167,7 @@ func listStatus(s string) (connection.Status, error) {
 
 // connection finds the one that the path names, if the key's scopes reach it.
 func (c *call) connection() (connection.Connection, error) {
-	name := c.r.PathValue("connection_identifier")
-	found, err := c.Connections.Get(c.ctx(), c.org(), name)
-	if err == nil && !c.who.Reaches(c.route.need, c.ofConnection(found.ID)) {
-		return connection.Connection{}, missing("connection", name)
-	}
-	return found, err
-}
-
-// missing is the answer for what is not there and for what a key's scopes do
-// not reach.
-func missing(what, name string) error {
-	return errs.New(errs.NotFound, "api", "there is no "+what+" "+clip(name, 120))
+	return c.reach().Connection(c.ctx(), c.r.PathValue("connection_identifier"))
 }
 
 func (c *call) getConnection(none, none) (storageConnectionModel, error) {
@@ -203,11 +195,8 @@ func (c *call) updateConnection(_ none, r storageConnectionUpdateRequest) (out s
 		return out, err
 	}
 	if r.Status != nil && connection.ParseStatus(*r.Status) == connection.Archived {
-		if err := c.require(access.Delete); err != nil {
+		if err := surface.Archive(c.who, found.ID); err != nil {
 			return out, err
-		}
-		if !c.who.Reaches(access.Delete, c.ofConnection(found.ID)) {
-			return out, errs.New(errs.PermissionDenied, "api.scope", "the scopes of this key do not cover archiving this connection")
 		}
 	}
 	change := connectionservice.UpdateRequest{

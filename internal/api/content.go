@@ -8,17 +8,12 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
 )
 
-const (
-	contentBuffer = 128 << 10
-	// stalled is how long a client may take nothing before it is given up.
-	stalled = 60 * time.Second
-)
+const contentBuffer = 128 << 10
 
 // objectContent serves stored content, which comes from strangers: always as a
 // download, never to be sniffed, and sandboxed should a browser show it anyway.

@@ -11,6 +11,7 @@ import (
 
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/errs"
+	"mooring/internal/surface"
 )
 
 const jsonType = "application/json"
@@ -52,24 +53,6 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.msg }
 
-// statuses is the one table from our own kinds of error to status codes.
-// Invalid with fields is 422.
-var statuses = map[errs.Kind]int{
-	errs.Invalid:          http.StatusBadRequest,
-	errs.Unauthenticated:  http.StatusUnauthorized, // only the check of API keys makes one of ours
-	errs.PermissionDenied: http.StatusForbidden,
-	errs.NotFound:         http.StatusNotFound,
-	errs.AlreadyExists:    http.StatusConflict,
-	errs.Conflict:         http.StatusConflict,
-	errs.Stale:            http.StatusConflict,
-	errs.CursorExpired:    http.StatusBadRequest,
-	errs.Throttled:        http.StatusTooManyRequests,
-	errs.Unavailable:      http.StatusServiceUnavailable,
-	errs.Canceled:         http.StatusServiceUnavailable, // a shutdown: the client is still there
-	errs.Corrupt:          http.StatusInternalServerError,
-	errs.Internal:         http.StatusInternalServerError,
-}
-
 // typeNames are the stable names of the contract, by status.
 var typeNames = map[int]string{
 	http.StatusBadRequest:                   "BadRequestError",
@@ -88,36 +71,26 @@ var typeNames = map[int]string{
 	http.StatusServiceUnavailable:           "ServiceUnavailableError",
 }
 
-// statusOf classifies an error. A provider's refusal never looks like a refusal
-// of ours: it is 400 where something was to be created or changed, else 502.
+// statusOf classifies an error.
 func statusOf(r *route, err error) int {
 	var direct *statusError
 	if errors.As(err, &direct) {
 		return direct.status
 	}
-	e := errs.From(err)
-	switch {
-	case e.Origin == errs.Provider && r != nil && r.creates:
-		return http.StatusBadRequest
-	case e.Origin == errs.Provider:
-		return http.StatusBadGateway
-	case e.Kind == errs.Invalid && len(e.Fields) > 0:
-		return http.StatusUnprocessableEntity
-	}
-	return statuses[errs.KindOf(err)]
+	return surface.Status(err, r != nil && r.creates)
 }
 
 // fail answers with an error. What is ours to hide (a fault, its cause) goes to
 // the log, with the request id that the answer gives instead.
 func (s *server) fail(w http.ResponseWriter, req *http.Request, r *route, err error) {
-	if req.Context().Err() != nil && errors.Is(err, context.Canceled) && started(w) {
+	if req.Context().Err() != nil && errors.Is(err, context.Canceled) && surface.Of(w).Started() {
 		return // the client has gone in the middle of an answer
 	}
 	status := statusOf(r, err)
-	if status >= http.StatusInternalServerError && status != http.StatusBadGateway && req.Context().Err() == nil {
-		s.Log.Error("a request failed", "request_id", requestID(w), "route", routeName(r), "kind", errs.KindOf(err).String(), "error", err)
+	if surface.Fault(status) && req.Context().Err() == nil {
+		s.Log.Error("a request failed", "request_id", surface.Of(w).ID, "route", surface.Of(w).Route, "kind", errs.KindOf(err).String(), "error", err)
 	}
-	if started(w) {
+	if surface.Of(w).Started() {
 		panic(http.ErrAbortHandler) // the answer was under way: only a broken connection tells
 	}
 	for _, h := range []string{"ETag", "Accept-Ranges"} { // set for an answer that did not come
@@ -143,7 +116,7 @@ func body(w http.ResponseWriter, status int, err error) errorResponse {
 		out.Error.Message, out.Error.Details["kind"] = direct.msg, direct.kind.String()
 	case status == http.StatusInternalServerError:
 		out.Error.Message = "something went wrong on the server: its log says more under this request id"
-		out.Error.Details["request_id"] = requestID(w)
+		out.Error.Details["request_id"] = surface.Of(w).ID
 		return out
 	case e.Kind == errs.Canceled:
 		out.Error.Message = "the server is shutting down, or the request was given up: try again"

@@ -28,14 +28,14 @@ const heartbeat = 15 * time.Second
 // streamEvents tells of events until the key ends or the client is gone. The id
 // of each is its place: a client that comes back with the last one misses nothing.
 func (c *call) streamEvents(q eventsQuery) error {
-	if err := c.covers(c.ofOrganization()); err != nil || c.r.Method == http.MethodHead {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil || c.r.Method == http.MethodHead {
 		return err
 	}
 	s := eventStream{call: c, types: strings.FieldsFunc(q.Types, func(r rune) bool { return r == ',' || r == ' ' }), conn: http.NewResponseController(c.w)}
 	if err := s.begin(q.After); err != nil {
 		return err
 	}
-	done, err := c.limits.open(c.who.Key.ID)
+	done, err := c.Guard.Stream(c.who.Key.ID)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (s *eventStream) run() {
 		if more && time.Since(checked) < s.EventInterval { // the way to the present may be long
 			continue
 		}
-		if !s.stillAdmitted() || s.covers(s.ofOrganization()) != nil {
+		if !s.stillAdmitted() || s.covers(access.OfOrganization(s.org())) != nil {
 			return
 		}
 		checked = time.Now()

@@ -10,6 +10,7 @@ import (
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
+	"mooring/internal/surface"
 )
 
 const filterHelp = "a filter is an AND of conditions {field, operator, value}, or field: value for equality; the operators are eq, in, gt, gte, lt, lte and starts_with"
@@ -84,14 +85,14 @@ func readCondition(obj map[string]any) (bucket.Condition, error) {
 	}
 	operator, known := operators[name]
 	if !ok || !given || !known {
-		return bucket.Condition{}, badFilter("the operator " + clip(name, 40) + " is not served, or field is no string")
+		return bucket.Condition{}, badFilter("the operator " + surface.Clip(name, 40) + " is not served, or field is no string")
 	}
 	value, fine := plain(obj["value"])
 	if list, isList := value.([]any); !fine || value == nil || isList != (operator == "in") || isList && !scalars(list) {
-		return bucket.Condition{}, badFilter("the value for " + clip(field, 60) + " does not go with " + name)
+		return bucket.Condition{}, badFilter("the value for " + surface.Clip(field, 60) + " does not go with " + name)
 	}
 	if _, nested := value.(map[string]any); nested {
-		return bucket.Condition{}, badFilter("the value for " + clip(field, 60) + " is an object")
+		return bucket.Condition{}, badFilter("the value for " + surface.Clip(field, 60) + " is an object")
 	}
 	return bucket.Condition{Field: field, Op: operator, Value: value}, nil
 }

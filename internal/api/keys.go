@@ -102,7 +102,7 @@ func scopes(list []resourceScope) []access.Scope {
 // keyOwner is the user that the path names. Keys are a matter of the whole
 // organization: a key whose scopes do not cover it may not see or make any.
 func (c *call) keyOwner() (string, error) {
-	return c.r.PathValue("user_email"), c.covers(c.ofOrganization())
+	return c.r.PathValue("user_email"), c.covers(access.OfOrganization(c.org()))
 }
 
 func (c *call) createKey(_ none, r apiKeyCreateRequest) (out apiKeyCreateResponse, err error) {

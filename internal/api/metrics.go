@@ -1,19 +1,8 @@
 package api
 
 import (
-	"time"
-
 	"mooring/internal/access"
 )
-
-// Observer hears of every request that was answered; route is its pattern.
-type Observer interface {
-	Request(route string, status int, took time.Duration)
-}
-
-type noObserver struct{}
-
-func (noObserver) Request(string, int, time.Duration) {}
 
 func metricsRoutes() []route {
 	return tagged("Health",
@@ -25,7 +14,7 @@ const metricsType = "text/plain"
 
 // metrics tells of all organizations, so that only the operator's own may ask.
 func (c *call) metrics(none) error {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return err
 	}
 	if c.Metrics == nil || c.org() != c.Operator() {

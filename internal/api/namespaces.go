@@ -6,6 +6,7 @@ import (
 
 	"mooring/internal/access"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 )
 
 func namespaceRoutes() []route {
@@ -32,7 +33,7 @@ type namespaceCreateRequest struct {
 }
 
 func (c *call) createNamespace(_ none, r namespaceCreateRequest) (out namespaceResponse, err error) {
-	if err := c.covers(c.ofNamespace("")); err != nil {
+	if err := c.covers(access.OfNamespace(c.org(), "")); err != nil {
 		return out, err
 	}
 	n, err := c.Access.CreateNamespace(c.ctx(), c.org(), c.actor, r.NamespaceName)
@@ -45,19 +46,24 @@ type namespaceListResponse struct {
 	Total      int64               `json:"total"`
 }
 
+// namespacesCounted bounds a count: there are never so many.
+const namespacesCounted = 100_000
+
 func (c *call) listNamespaces(p paging, _ none) (out namespaceListResponse, err error) {
-	found, total, err := pageOf(c, p, source[access.Namespace]{
-		list: func(ctx context.Context, p store.Page) (store.List[access.Namespace], error) {
+	found, total, err := surface.List(c.ctx(), c.who, p.page(), surface.Source[access.Namespace]{
+		List: func(ctx context.Context, p store.Page) (store.List[access.Namespace], error) {
 			return c.Store.Namespaces().List(ctx, c.org(), p)
 		},
-		count: func(ctx context.Context) (int64, error) {
-			l, err := all(ctx, scopedMost, func(ctx context.Context, p store.Page) (store.List[access.Namespace], error) {
+		Count: func(ctx context.Context) (int64, error) {
+			l, err := all(ctx, namespacesCounted, func(ctx context.Context, p store.Page) (store.List[access.Namespace], error) {
 				return c.Store.Namespaces().List(ctx, c.org(), p)
 			})
 			return int64(len(l)), err
 		},
-		resource: func(n access.Namespace) access.Resource { return c.ofNamespace(n.ID) },
-		position: func(n access.Namespace) position { return position{n.CreatedAt, string(n.ID)} },
+		Resource: func(n access.Namespace) access.Resource { return access.OfNamespace(c.org(), n.ID) },
+		Position: func(n access.Namespace) surface.Position {
+			return surface.Position{Created: n.CreatedAt, ID: string(n.ID)}
+		},
 	})
 	out = namespaceListResponse{Results: make([]namespaceResponse, len(found.Items)), Pagination: p.answer(found.Next, total), Total: total}
 	for i, n := range found.Items {

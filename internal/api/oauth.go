@@ -14,13 +14,13 @@ import (
 	"mooring/internal/connection"
 	"mooring/internal/errs"
 	"mooring/internal/oauth"
+	"mooring/internal/surface"
 )
 
 const (
-	connectPath  = "/connect/{token}"
-	htmlType     = "text/html"
-	connectLead  = "/connect"
-	maxUserAgent = 500
+	connectPath = "/connect/{token}"
+	htmlType    = "text/html"
+	connectLead = "/connect"
 )
 
 func oauthRoutes() []route {
@@ -61,11 +61,11 @@ func (c *call) authorizeConnection(_ none, r authorizeRequest) (out authorizeRes
 		return out, errNoConnect
 	}
 	if r.Connection == nil {
-		err = c.covers(c.ofConnection(""))
+		err = c.covers(access.OfConnection(c.org(), ""))
 	} else {
 		var found connection.Connection
-		if found, err = c.Connections.Get(c.ctx(), c.org(), *r.Connection); err == nil && !c.who.Reaches(c.route.need, c.ofConnection(found.ID)) {
-			err = missing("connection", *r.Connection)
+		if found, err = c.Connections.Get(c.ctx(), c.org(), *r.Connection); err == nil && !c.who.Reaches(c.route.need, access.OfConnection(c.org(), found.ID)) {
+			err = surface.Missing("connection", *r.Connection)
 		}
 	}
 	if err != nil {
@@ -162,7 +162,7 @@ func (c *call) finishConnect(none) error {
 		return c.connectProblem(errNoConnect)
 	}
 	done, err := c.OAuth.Finish(c.ctx(), oauth.Return{
-		Query: c.r.URL.Query(), IP: c.clientIP(c.r), UserAgent: clip(c.r.UserAgent(), maxUserAgent),
+		Query: c.r.URL.Query(), IP: c.clientIP(), UserAgent: surface.Clip(c.r.UserAgent(), surface.MaxUserAgent),
 		Cookie: func(name string) string {
 			cookie, err := c.r.Cookie(c.connectCookie(name).Name)
 			if err != nil {
@@ -192,9 +192,9 @@ func (c *call) finishConnect(none) error {
 // connectProblem answers with a page that says what is wrong, in words of ours.
 func (c *call) connectProblem(err error) error {
 	status := statusOf(c.route, err)
-	if status >= http.StatusInternalServerError && status != http.StatusBadGateway && status != http.StatusServiceUnavailable {
-		c.Log.Error("a request failed", "request_id", requestID(c.w), "route", routeName(c.route), "kind", errs.KindOf(err).String(), "error", err)
-		return c.connectPage(status, connectData{Title: "Not connected", Text: []string{"Something went wrong on the server: its log says more under the request id " + requestID(c.w) + "."}})
+	if surface.Fault(status) && status != http.StatusServiceUnavailable {
+		c.Log.Error("a request failed", "request_id", surface.Of(c.w).ID, "route", surface.Of(c.w).Route, "kind", errs.KindOf(err).String(), "error", err)
+		return c.connectPage(status, connectData{Title: "Not connected", Text: []string{"Something went wrong on the server: its log says more under the request id " + surface.Of(c.w).ID + "."}})
 	}
 	text := []string{errs.From(err).Message() + "."}
 	for _, f := range errs.From(err).Fields {

@@ -13,6 +13,7 @@ import (
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/surface"
 )
 
 const objectPath = bucketPath + "/objects/{object_identifier}"
@@ -159,7 +160,7 @@ func (c *call) object() (b bucket.Bucket, o bucket.Object, err error) {
 	}
 	o, err = c.Buckets.Object(c.ctx(), c.org(), b, id.Object(c.r.PathValue("object_identifier")))
 	if errs.Is(err, errs.NotFound) {
-		err = missing("object", c.r.PathValue("object_identifier"))
+		err = surface.Missing("object", c.r.PathValue("object_identifier"))
 	}
 	return b, o, err
 }

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"mooring/internal/access"
+	"mooring/internal/surface"
 )
 
 // none stands for a query, a body or an answer that a route does not have.
@@ -143,7 +144,8 @@ func clean(path string) bool {
 }
 
 func (s *server) dispatch(w http.ResponseWriter, req *http.Request, r *route) {
-	noteRoute(w, r)
+	a := surface.Of(w)
+	a.Route, a.Quiet = r.method+" "+r.path, r.need == "" // probes
 	c := &call{server: s, w: w, r: req, route: r}
 	if err := c.run(); err != nil {
 		s.fail(w, req, r, err)

@@ -10,6 +10,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 	"mooring/internal/syncing"
 )
 
@@ -104,7 +105,7 @@ func (c *call) oneRun() (syncing.Run, error) {
 	name := c.r.PathValue("run_id")
 	r, err := c.Store.Runs().Get(c.ctx(), c.org(), id.Run(name))
 	if errs.Is(err, errs.NotFound) || err == nil && r.Sync != sy.ID {
-		return syncing.Run{}, missing("run", name)
+		return syncing.Run{}, surface.Missing("run", name)
 	}
 	if err != nil {
 		return r, err
@@ -126,7 +127,7 @@ func (c *call) runEvents(none) error {
 	if err != nil || c.r.Method == http.MethodHead {
 		return err
 	}
-	done, err := c.limits.open(c.who.Key.ID)
+	done, err := c.Guard.Stream(c.who.Key.ID)
 	if err != nil {
 		return err
 	}

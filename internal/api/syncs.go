@@ -10,6 +10,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 	"mooring/internal/syncing"
 	syncingservice "mooring/internal/syncing/service"
 )
@@ -88,8 +89,8 @@ func (c *call) createSync(_ none, r syncCreateRequest) (out syncConfigurationMod
 	// A key must reach the connection too: else a bucket of its own would be a
 	// way to what it may not read.
 	conn, err := c.Connections.Get(c.ctx(), c.org(), r.ConnectionID)
-	if errs.Is(err, errs.NotFound) || err == nil && !c.who.Reaches(access.Write, c.ofConnection(conn.ID)) {
-		return out, missing("connection", r.ConnectionID)
+	if errs.Is(err, errs.NotFound) || err == nil && !c.who.Reaches(access.Write, access.OfConnection(c.org(), conn.ID)) {
+		return out, surface.Missing("connection", r.ConnectionID)
 	}
 	if err != nil {
 		return out, err
@@ -166,12 +167,8 @@ func (c *call) sync() (sy syncing.Sync, err error) {
 	return c.syncOf(b)
 }
 
-func (c *call) syncOf(b bucket.Bucket) (sy syncing.Sync, err error) {
-	name := c.r.PathValue("sync_config_id")
-	if sy, err = c.Syncs.Get(c.ctx(), c.org(), b.ID, id.Sync(name)); errs.Is(err, errs.NotFound) {
-		err = missing("sync", name)
-	}
-	return sy, err
+func (c *call) syncOf(b bucket.Bucket) (syncing.Sync, error) {
+	return c.reach().Sync(c.ctx(), b.ID, c.r.PathValue("sync_config_id"))
 }
 
 func (c *call) getSync(none, none) (out syncConfigurationModel, err error) {

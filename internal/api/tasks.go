@@ -8,6 +8,7 @@ import (
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/surface"
 )
 
 func taskRoutes() []route {
@@ -37,11 +38,11 @@ func (c *call) getTask(none, none) (out taskResponse, err error) {
 	name := c.r.PathValue("task_id")
 	rest, ok := strings.CutPrefix(name, taskLead)
 	if !ok {
-		return out, missing("task", name)
+		return out, surface.Missing("task", name)
 	}
 	b, err := c.Store.Buckets().Get(c.ctx(), c.org(), id.Bucket(bucketLead+rest))
-	if errs.Is(err, errs.NotFound) || err == nil && (b.Status == bucket.Active || !c.who.Reaches(access.Read, c.ofBucket(b.Namespace, b.ID))) {
-		return out, missing("task", name)
+	if errs.Is(err, errs.NotFound) || err == nil && (b.Status == bucket.Active || !c.who.Reaches(access.Read, access.OfBucket(c.org(), b.Namespace, b.ID))) {
+		return out, surface.Missing("task", name)
 	}
 	out = taskResponse{TaskID: name, TaskType: "api_buckets_delete", Status: "PENDING", BucketID: string(b.ID), UpdatedAt: at(b.UpdatedAt)}
 	if b.Status == bucket.Archived {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"mooring/internal/access"
 	"mooring/internal/audit"
 	"mooring/internal/errs"
 )
@@ -26,7 +27,7 @@ func (c *call) trails() error {
 	if c.Trails == nil {
 		return errs.New(errs.Unavailable, "api.audit", "this process can't verify audit trails")
 	}
-	return c.covers(c.ofOrganization())
+	return c.covers(access.OfOrganization(c.org()))
 }
 
 func (c *call) auditHead(none, none) (out auditHeadResponse, err error) {
@@ -78,7 +79,7 @@ const linesType = "application/x-ndjson"
 // exportAudit writes what the filter selects. What comes while it writes, and
 // has the same filter, is written too.
 func (c *call) exportAudit(q auditFilter) error {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return err
 	}
 	f, after, began := q.filter(), int64(0), false

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -167,33 +166,4 @@ func plain(v any) (clean any, ok bool) {
 		return v, !strings.ContainsRune(v, 0)
 	}
 	return v, true
-}
-
-// position is the cursor of a list that is filtered here, after the store: the
-// place of the last item shown, in the order newest first.
-type position struct {
-	created time.Time
-	id      string
-}
-
-func (p position) String() string {
-	return base64.RawURLEncoding.EncodeToString([]byte("p" + strconv.FormatInt(p.created.UnixMilli(), 10) + " " + p.id))
-}
-
-func parsePosition(cursor string) (position, error) {
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	ms, id, ok := strings.Cut(strings.TrimPrefix(string(raw), "p"), " ")
-	n, perr := strconv.ParseInt(ms, 10, 64)
-	if err != nil || perr != nil || !ok || id == "" || raw[0] != 'p' {
-		return position{}, errs.New(errs.Invalid, "api.page", "the cursor is not one of this list")
-	}
-	return position{time.UnixMilli(n).UTC(), id}, nil
-}
-
-// after reports whether an item comes after the position.
-func (p position) after(created time.Time, id string) bool {
-	if !created.Equal(p.created) {
-		return created.Before(p.created)
-	}
-	return id < p.id
 }

@@ -32,7 +32,7 @@ type userCreateRequest struct {
 }
 
 func (c *call) createUser(_ none, r userCreateRequest) (out userResponse, err error) {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return out, err
 	}
 	name := ""
@@ -49,7 +49,7 @@ type userListResponse struct {
 }
 
 func (c *call) listUsers(p paging, _ none) (out userListResponse, err error) {
-	if err := c.covers(c.ofOrganization()); err != nil {
+	if err := c.covers(access.OfOrganization(c.org())); err != nil {
 		return out, err
 	}
 	found, err := c.Store.Users().List(c.ctx(), c.org(), p.page())

@@ -9,6 +9,7 @@ import (
 	"mooring/internal/event"
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/surface"
 	"mooring/internal/webhook"
 	webhookservice "mooring/internal/webhook/service"
 )
@@ -101,7 +102,7 @@ func (c *call) webhooks() error {
 	if c.Webhooks == nil {
 		return errs.New(errs.Unavailable, "api.webhooks", "this process sends no webhooks")
 	}
-	return c.covers(c.ofOrganization())
+	return c.covers(access.OfOrganization(c.org()))
 }
 
 func (c *call) webhook() (w webhook.Webhook, last int64, err error) {
@@ -110,7 +111,7 @@ func (c *call) webhook() (w webhook.Webhook, last int64, err error) {
 	}
 	name := c.r.PathValue("webhook_id")
 	if w, err = c.Store.Webhooks().Get(c.ctx(), c.org(), id.Webhook(name)); err != nil {
-		return w, 0, missingIf(err, "webhook", name)
+		return w, 0, surface.MissingIf(err, "webhook", name)
 	}
 	last, err = c.Store.Events().Last(c.ctx(), c.org())
 	return w, last, err

@@ -1,4 +1,4 @@
-package api
+package surface
 
 import (
 	"net/netip"
@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
-
-	"mooring/internal/errs"
 )
 
 // guesses slows down whoever tries keys that nobody has. Such an attempt
@@ -85,17 +83,4 @@ func networkOf(ip string) netip.Prefix {
 	}
 	p, _ := a.Prefix(bits)
 	return p
-}
-
-// unknownKey answers an attempt with a key that nobody has.
-func (c *call) unknownKey(err error) error {
-	ip := c.clientIP(c.r)
-	log, attempts, wait := c.guesses.failed(ip, c.Now())
-	if log {
-		c.Log.Warn("requests with an API key that is not valid", "request_id", requestID(c.w), "ip", ip, "attempts", attempts)
-	}
-	if wait > 0 {
-		return &errs.Error{Kind: errs.Throttled, Op: "api.auth", RetryAfter: wait, Msg: "too many requests with keys that are not valid: wait, then send a current one"}
-	}
-	return err
 }
