@@ -117,6 +117,14 @@ func (o *Object) Told(what string) map[string]any {
 	return out
 }
 
+// ToldAlone is Told with whose object it is, where the rest of the event does not
+// say so: it is not, or not only, of a run of the object's own sync.
+func (o *Object) ToldAlone(what string) map[string]any {
+	out := o.Told(what)
+	out["connection_id"], out["sync_config_id"] = string(o.Connection), string(o.Sync)
+	return out
+}
+
 // Blob is one blob of an object as the mapping names it.
 type Blob struct {
 	Property string `bson:"property"`

@@ -276,7 +276,7 @@ func (s *Service) spareNewer(ctx context.Context, org id.Org, deleted bucket.Obj
 // the engine does when an original changes or goes, and returns what is to be
 // told of both.
 func (s *Service) inherit(ctx context.Context, org id.Org, b bucket.Bucket, gone bucket.Object, now time.Time) ([]any, error) {
-	told := []any{gone.Told(event.Deleted)}
+	told := []any{gone.ToldAlone(event.Deleted)}
 	if gone.DuplicateOf != "" || gone.SHA256 == "" {
 		return told, nil
 	}
@@ -290,5 +290,5 @@ func (s *Service) inherit(ctx context.Context, org id.Org, b bucket.Bucket, gone
 		}
 		return nil
 	})
-	return append(told, heir.Told(event.Updated)), err
+	return append(told, heir.ToldAlone(event.Updated)), err
 }

@@ -12,6 +12,7 @@ import (
 	"mooring/internal/bucket"
 	"mooring/internal/bucket/service"
 	"mooring/internal/errs"
+	"mooring/internal/event"
 	"mooring/internal/id"
 	"mooring/internal/key"
 	"mooring/internal/sink"
@@ -185,6 +186,13 @@ func TestADeletedObjectIsRemembered(t *testing.T) {
 	}
 	if got, err := f.Get(ctx, f.org, f.ns, "media"); err != nil || got.Stats.Objects != 0 {
 		t.Errorf("the count: %+v, %v", got.Stats, err)
+	}
+	told, err := f.Store.Events().List(ctx, f.org, 0, 10)
+	if err != nil || len(told) != 1 {
+		t.Fatalf("told: %+v, %v", told, err)
+	}
+	if m := told[0].Messages()[0]; m.Type != event.ObjectDeleted || m.Data["connection_id"] != string(o.Connection) || m.Data["sync_config_id"] != string(o.Sync) {
+		t.Errorf("told: %+v", m)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
+	"mooring/internal/event"
 	"mooring/internal/key"
 	"mooring/internal/provider/driver"
 	"mooring/internal/provider/providertest"
@@ -249,10 +250,30 @@ func (w *world) counted(before syncing.Sync, items int64) syncing.Sync {
 		sum.Add(run.Ledger)
 		quiet += run.Quiet // rows that are folded into this one
 	}
+	w.startedOnce()
 	if quiet == 0 && fmt.Sprint(sum) != fmt.Sprint(s.Totals) {
 		w.t.Errorf("the runs sum up to\n%v, the totals are\n%v", sum, s.Totals)
 	}
 	return s
+}
+
+// startedOnce checks that no run is told twice to have begun, whatever was killed.
+func (w *world) startedOnce() {
+	w.t.Helper()
+	list, err := w.store.Events().List(context.Background(), w.org, 0, 1000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	begun := map[any]bool{}
+	for _, e := range list {
+		if e.Type != event.SyncStarted {
+			continue
+		}
+		if begun[e.Data["sync_run_id"]] {
+			w.t.Errorf("run %v is told twice to have begun", e.Data["sync_run_id"])
+		}
+		begun[e.Data["sync_run_id"]] = true
+	}
 }
 
 func TestKilledAnywhereWithAFeed(t *testing.T) {

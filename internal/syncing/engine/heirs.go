@@ -80,7 +80,7 @@ func (d *draft) inheritHere(l legacy) bool {
 
 func (d *draft) promote(o bucket.Object) {
 	d.content[o.SHA256] = o.ID
-	d.news.object(o, true)
+	d.news.promoted(o)
 }
 
 // applyPromotions does what inherit decided, to objects that still are what

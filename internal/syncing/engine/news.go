@@ -20,6 +20,9 @@ func (n *news) object(o bucket.Object, known bool) {
 	}
 }
 
+// promoted tells of a duplicate that is the first now; another sync may have brought it.
+func (n *news) promoted(o bucket.Object) { n.list = append(n.list, o.ToldAlone(event.Updated)) }
+
 func (n *news) gone(o bucket.Object) { n.list = append(n.list, o.Told(event.Deleted)) }
 
 // events are those of the record: none when it changes no object, one that

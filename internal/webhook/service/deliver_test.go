@@ -399,6 +399,38 @@ func TestOldEventsAreRemoved(t *testing.T) {
 	}
 }
 
+// What was removed while a webhook was disabled is not passed over in silence.
+func TestAWebhookEnabledAgainSaysWhatItMissed(t *testing.T) {
+	w, r := newWorld(t), newReceiver(t)
+	h := w.hook(r.URL)
+	set := func(enabled bool) webhook.Webhook {
+		t.Helper()
+		got, err := w.svc.Update(t.Context(), w.org, audit.System(), h.ID, service.Draft{Enabled: &enabled})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	set(false)
+	w.happen(3)
+	if got := set(true); got.StatusReason != "" {
+		t.Errorf("nothing is missing, and it says %q", got.StatusReason)
+	}
+	set(false)
+	if err := w.store.Events().Drop(t.Context(), w.org, 2); err != nil {
+		t.Fatal(err)
+	}
+	if got := set(true); !strings.Contains(got.StatusReason, "the events 1 to 2 are no longer kept") {
+		t.Errorf("two are missing, and it says %q", got.StatusReason)
+	}
+	set(false)
+	w.now = w.now.Add(8 * 24 * time.Hour)
+	w.del.Sweep(t.Context())
+	if got := set(true); !strings.Contains(got.StatusReason, "1 to 3 are") {
+		t.Errorf("all are missing, and it says %q", got.StatusReason)
+	}
+}
+
 func TestAddressesAndTypesAreChecked(t *testing.T) {
 	w := newWorld(t)
 	w.svc.Allowed = func(_ context.Context, host string) error {

@@ -4,6 +4,7 @@ package service
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -190,14 +191,24 @@ func note(w *webhook.Webhook, by audit.Actor, action string, now time.Time, chan
 }
 
 // Update changes a webhook. Enabled true also wakes one that was parked; it
-// goes on where it was, as far as the events are still kept.
+// goes on where it was, as far as the events are still kept; its status reason
+// says where some are not.
 func (s *Service) Update(ctx context.Context, org id.Org, by audit.Actor, w id.Webhook, d Draft) (webhook.Webhook, error) {
 	if err := s.check(ctx, d); err != nil {
 		return webhook.Webhook{}, err
 	}
+	kept, err := s.firstKept(ctx, org)
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
 	now := s.now()
 	out, err := s.Store.Webhooks().Update(ctx, org, w, func(w *webhook.Webhook) error {
-		if changes := apply(w, d, now); len(changes) > 0 {
+		changes := apply(w, d, now)
+		if _, turned := changes["status"]; turned && w.Status == webhook.Active && kept > w.Position+1 {
+			w.StatusReason = fmt.Sprintf("the events %d to %d are no longer kept: those that it wanted were not sent", w.Position+1, kept-1)
+			changes["status_reason"] = []any{"", w.StatusReason}
+		}
+		if len(changes) > 0 {
 			w.UpdatedAt = now
 			note(w, by, audit.WebhookUpdated, now, changes)
 		}
@@ -205,6 +216,19 @@ func (s *Service) Update(ctx context.Context, org id.Org, by audit.Actor, w id.W
 	})
 	s.wake()
 	return out, err
+}
+
+// firstKept is the sequence of the first event that is still kept, or will be.
+func (s *Service) firstKept(ctx context.Context, org id.Org) (int64, error) {
+	last, err := s.Store.Events().Last(ctx, org)
+	if err != nil {
+		return 0, err
+	}
+	list, err := s.Store.Events().List(ctx, org, 0, 1)
+	if err != nil || len(list) == 0 {
+		return last + 1, err
+	}
+	return list[0].Sequence, nil
 }
 
 func (s *Service) wake() {
