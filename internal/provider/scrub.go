@@ -8,15 +8,12 @@ import (
 	"mooring/internal/connection/config"
 	"mooring/internal/errs"
 	"mooring/internal/provider/driver"
-	"mooring/internal/secret"
 )
 
 // scrubber takes the secrets of one configuration out of texts.
-type scrubber struct{ secrets []secret.String }
+type scrubber struct{ text func(string) string }
 
-func newScrubber(c config.Config) scrubber { return scrubber{c.SecretList()} }
-
-func (s scrubber) text(t string) string { return config.Scrub(t, s.secrets) }
+func newScrubber(c config.Config) scrubber { return scrubber{config.Scrubber(c.SecretList())} }
 
 // error makes an adapter's error fit to be shown: classified, with an Op, no
 // secret, and of the provider's own words only a code and a request id.

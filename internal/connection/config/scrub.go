@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"mooring/internal/secret"
@@ -21,7 +22,21 @@ const scrubbed = "***"
 // Scrub removes every secret from a text, plain or as URLs, JSON, base64 (also
 // inside a longer value) and hex write it, and cuts the text at MaxText code
 // points. A line of a secret with several, such as a private key, is a secret.
-func Scrub(text string, secrets []secret.String) string {
+func Scrub(text string, secrets []secret.String) string { return Scrubber(secrets)(text) }
+
+// Scrubber is Scrub for many texts: the forms of the secrets are found once, and
+// only when there is a text.
+func Scrubber(secrets []secret.String) func(text string) string {
+	replacer := sync.OnceValue(func() *strings.Replacer { return replacerOf(secrets) })
+	return func(text string) string {
+		if text == "" {
+			return ""
+		}
+		return Cut(replacer().Replace(strings.ToValidUTF8(text, "\uFFFD")))
+	}
+}
+
+func replacerOf(secrets []secret.String) *strings.Replacer {
 	var forms []string
 	for _, s := range secrets {
 		forms = append(forms, formsOf(s.Reveal())...)
@@ -32,7 +47,7 @@ func Scrub(text string, secrets []secret.String) string {
 	for _, f := range slices.Compact(forms) {
 		pairs = append(pairs, f, scrubbed)
 	}
-	return Cut(strings.NewReplacer(pairs...).Replace(strings.ToValidUTF8(text, "\uFFFD")))
+	return strings.NewReplacer(pairs...)
 }
 
 // Cut shortens a text to MaxText code points.

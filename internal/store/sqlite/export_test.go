@@ -17,3 +17,6 @@ func (o Options) WithMaxPages(n int) Options {
 	o.maxPages = n
 	return o
 }
+
+// DueConnections is the query of the connections that are due for a check.
+const DueConnections = dueConnections

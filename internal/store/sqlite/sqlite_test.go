@@ -98,6 +98,25 @@ func checkPlan(t *testing.T, db *sql.DB, query string) {
 	}
 }
 
+// With a hundred thousand connections, what is due is read from the index alone
+// and in its order: neither documents nor connections that are not due are touched.
+func TestTheDueQueryIsAnIndexScan(t *testing.T) {
+	db, err := sql.Open("sqlite", filepath.Join(emptyDir(t), "mooring.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var a, b, c int
+	var first string
+	if err := db.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+sqlite.DueConnections, 1, "[]", 1).Scan(&a, &b, &c, &first); err != nil {
+		t.Fatal(err)
+	}
+	if first != "SEARCH connections USING COVERING INDEX connections_due (next_check<?)" {
+		t.Errorf("the plan begins with %s", first)
+	}
+	checkPlan(t, db, sqlite.DueConnections)
+}
+
 // expensive judges a step of a plan. What some lists of objects sort is one
 // bucket, by a column that has no index, or what a range of paths selects. The
 // census, which is rare, counts over an index.
