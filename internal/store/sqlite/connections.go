@@ -3,12 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"sync"
 	"time"
 
 	"mooring/internal/connection"
 	"mooring/internal/id"
 	"mooring/internal/store"
+	"mooring/internal/store/internal/touch"
 )
 
 type connections struct {
@@ -40,7 +40,7 @@ func newConnections(s *Store) connections {
 					*at = new(cut(time.UnixMilli(ms.Int64)))
 				}
 			}
-			used, ms := s.touch.of(d.ID), over[0]
+			used, ms := s.touch.Of(d.ID), over[0]
 			if ms.Valid && time.UnixMilli(ms.Int64).After(used) {
 				used = time.UnixMilli(ms.Int64)
 			}
@@ -71,7 +71,7 @@ func (c connections) Count(ctx context.Context, org id.Org, f connection.Filter)
 // settle writes the touches held back before a filter asks for them.
 func (c connections) settle(f connection.Filter) {
 	if !f.UnusedSince.IsZero() {
-		c.s.touch.flush()
+		c.s.touch.Flush()
 	}
 }
 
@@ -94,7 +94,7 @@ func connectionConditions(org id.Org, f connection.Filter) *conditions {
 
 // Touch implements store.Connections.
 func (c connections) Touch(ctx context.Context, org id.Org, i id.Connection) error {
-	if c.s.touch.note(i, org, c.s.now()) {
+	if c.s.touch.Note(i, org, c.s.now()) {
 		return nil
 	}
 	var one int
@@ -105,7 +105,7 @@ func (c connections) Touch(ctx context.Context, org id.Org, i id.Connection) err
 	if !found {
 		return c.missing("touch")
 	}
-	c.s.touch.add(i, org, c.s.now())
+	c.s.touch.Add(i, org, c.s.now())
 	return nil
 }
 
@@ -121,100 +121,14 @@ func (c connections) Beat(ctx context.Context, org id.Org, i id.Connection, revi
 	return kept && err == nil, err
 }
 
-// flushEvery is how long a touch may be held back.
-const flushEvery = time.Minute
-
-// touches holds back when connections were last used, so that using one does
-// not write.
-type touches struct {
-	s    *Store
-	mu   sync.Mutex
-	used map[id.Connection]touched
-	stop chan struct{}
-	done chan struct{}
-}
-
-type touched struct {
-	org id.Org
-	at  time.Time
-}
-
-func newTouches(s *Store) *touches {
-	t := &touches{s: s, used: map[id.Connection]touched{}, stop: make(chan struct{}), done: make(chan struct{})}
-	go t.loop()
-	return t
-}
-
-// note moves the time of a connection that is held already, and reports whether it is.
-func (t *touches) note(c id.Connection, org id.Org, at time.Time) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if held, ok := t.used[c]; !ok || held.org != org {
-		return false
-	}
-	t.used[c] = touched{org, at}
-	return true
-}
-
-// of is when a connection that is held was last used; zero when it is not.
-func (t *touches) of(c id.Connection) time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.used[c].at
-}
-
-func (t *touches) add(c id.Connection, org id.Org, at time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.used[c] = touched{org, at}
-}
-
-func (t *touches) loop() {
-	defer close(t.done)
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			t.flush()
-		case <-t.stop:
-			t.flush()
-			return
-		}
-	}
-}
-
-// flush writes what is held. What can't be written is held on: it is of use
-// to people only, and the next write that succeeds brings it along.
-func (t *touches) flush() {
-	t.mu.Lock()
-	used := t.used
-	t.used = map[id.Connection]touched{}
-	t.mu.Unlock()
-	if len(used) == 0 {
-		return
-	}
-	err := t.s.w.write(context.Background(), "store.connections.touch", bulk, func(x *tx) error {
+// writeTouches writes when connections were last used.
+func (s *Store) writeTouches(ctx context.Context, used map[id.Connection]touch.Touch) error {
+	return s.w.write(ctx, "store.connections.touch", bulk, func(x *tx) error {
 		for c, u := range used {
-			if _, err := x.exec("UPDATE connections SET last_used = ? WHERE id = ? AND org = ?", u.at.UnixMilli(), string(c), string(u.org)); err != nil {
+			if _, err := x.exec("UPDATE connections SET last_used = ? WHERE id = ? AND org = ?", u.At.UnixMilli(), string(c), string(u.Org)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	if err == nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for c, u := range used {
-		if _, newer := t.used[c]; !newer {
-			t.used[c] = u
-		}
-	}
-}
-
-func (t *touches) close() {
-	close(t.stop)
-	<-t.done
 }

@@ -19,6 +19,7 @@ import (
 
 	"mooring/internal/errs"
 	"mooring/internal/store"
+	"mooring/internal/store/internal/touch"
 	"mooring/internal/store/system"
 )
 
@@ -42,7 +43,7 @@ type Store struct {
 	atomNames sync.Map // int64 to string
 	cached    sync.Map // query to *sql.Stmt, of reads
 	nCache    atomic.Int64
-	touch     *touches
+	touch     *touch.Touches
 	once      sync.Once
 	err       error // of Close
 	roles
@@ -98,7 +99,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
 	s.reads.SetMaxOpenConns(readers)
 	s.reads.SetMaxIdleConns(readers)
-	s.touch = newTouches(s)
+	s.touch = touch.New(s.writeTouches)
 	s.roles = newRoles(s)
 	return nil
 }
@@ -150,7 +151,7 @@ func dsn(path, lock string, pragmas ...string) string {
 // Calls after the first return what it returned.
 func (s *Store) Close() error {
 	s.once.Do(func() {
-		s.touch.close()
+		s.touch.Close()
 		s.w.close()
 		s.err = classify(s.release(), "sqlite.close")
 	})
