@@ -61,8 +61,12 @@ release:
 release-check:
 	tools/release/check $(VERSION)
 
+# The store on MongoDB: on a server of tools/mongoserver that the tests kill, or on the one that MONGODB_URI names.
+mongo: export MOORING_TEST_MONGODB_URI = $(MONGODB_URI)
+mongo: export MOORING_TEST_MONGOSERVER = $(CURDIR)/$(TOOLS)/mongoserver
 mongo:
-	@echo 'make mongo: the tests against MongoDB have not landed yet' >&2; exit 1
+	$(if $(MONGODB_URI),,tools/install mongoserver)
+	go test -count=1 -timeout 20m -tags mongo,minicore_disabled ./internal/store/mongo
 
 browser:
 	@echo 'make browser: the dashboard tests in a browser have not landed yet' >&2; exit 1

@@ -264,6 +264,22 @@ func (c *collection[T, ID]) take(ctx context.Context, org id.Org, i ID) error {
 
 var idOnly = bson.D{{Key: "_id", Value: 1}}
 
+// expire takes the records of an organization whose time has come.
+func (c *collection[T, ID]) expire(ctx context.Context, org id.Org, now time.Time) error {
+	found, err := c.s.find(ctx, c.op("sweep"), c.name, find{
+		filter: append(ofOrg(org), bson.E{Key: "expires_at", Value: bson.D{{Key: "$lte", Value: cut(now)}}}), fields: idOnly,
+	})
+	if err != nil {
+		return err
+	}
+	for _, i := range idsOf(found) {
+		if err := c.take(ctx, org, ID(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // list returns a page, newest first by (created, id). parents are what, beside
 // the organization, a cursor of this list belongs to.
 func (c *collection[T, ID]) list(ctx context.Context, org id.Org, filter bson.D, p store.Page, parents ...string) (store.List[T], error) {

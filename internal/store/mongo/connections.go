@@ -180,16 +180,5 @@ func newConsents(s *Store) consents {
 
 // Sweep implements store.Consents.
 func (c consents) Sweep(ctx context.Context, org id.Org, now time.Time) error {
-	found, err := c.s.find(ctx, c.op("sweep"), c.name, find{
-		filter: append(ofOrg(org), bson.E{Key: "expires_at", Value: bson.D{{Key: "$lte", Value: cut(now)}}}), fields: idOnly,
-	})
-	if err != nil {
-		return err
-	}
-	for _, i := range idsOf(found) {
-		if err := c.take(ctx, org, i); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.expire(ctx, org, now)
 }

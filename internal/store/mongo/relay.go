@@ -16,6 +16,7 @@ import (
 var boxed = map[string]string{
 	"organizations": "_id", "users": "internal_id", "namespaces": "internal_id", "api_keys": "internal_id", "connections": "internal_id",
 	"consents": "internal_id", "buckets": "internal_id", "syncs": "internal_id", "runs": "internal_id", "webhooks": "internal_id",
+	"sessions": "internal_id",
 }
 
 // Relay implements system.System. What waits is also relayed by the call that

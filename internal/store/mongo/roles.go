@@ -11,6 +11,7 @@ type roles struct {
 	users         users
 	namespaces    namespaces
 	apiKeys       apiKeys
+	sessions      sessions
 	connections   connections
 	buckets       buckets
 	syncs         syncs
@@ -25,7 +26,7 @@ type roles struct {
 
 func newRoles(s *Store) roles {
 	return roles{
-		newOrganizations(s), newUsers(s), newNamespaces(s), newAPIKeys(s), newConnections(s), newBuckets(s),
+		newOrganizations(s), newUsers(s), newNamespaces(s), newAPIKeys(s), newSessions(s), newConnections(s), newBuckets(s),
 		newSyncs(s), newPasses(s), newShards(s), newRuns(s), newTokens(s), newConsents(s),
 		newWebhooks(s), newDeliveries(s),
 	}
@@ -44,6 +45,9 @@ func (s *Store) Namespaces() store.Namespaces { return s.namespaces }
 
 // APIKeys implements store.Store.
 func (s *Store) APIKeys() store.APIKeys { return s.apiKeys }
+
+// Sessions implements store.Store.
+func (s *Store) Sessions() store.Sessions { return s.sessions }
 
 // Connections implements store.Store.
 func (s *Store) Connections() store.Connections { return s.connections }

@@ -52,6 +52,7 @@ var collections = map[string][]index{
 		list, {"name", "internal_id name created_at _id", false}, {"unique", "internal_id derived.unique", true},
 		{"due", "next_check_at _id derived.host", false}, {"census", "provider_type status", false}, {"status", "internal_id status", false}, waiting,
 	},
+	"sessions": {list, {"expires", "internal_id expires_at", false}, waiting},
 	"tokens":   {{"organization", "internal_id", false}},
 	"consents": {{"expires", "internal_id expires_at", false}, waiting},
 	"usage":    {{"day", "internal_id day", false}},

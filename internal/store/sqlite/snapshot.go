@@ -12,6 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mooring/internal/errs"
+	"mooring/internal/store/internal/touch"
 	"mooring/internal/store/raw"
 )
 
@@ -41,7 +42,7 @@ func OpenSnapshot(ctx context.Context, dir string) (*Snapshot, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(classify(err, op), s.Close())
 	}
-	bare := &Store{touch: &touches{}} // declares the collections, and holds nothing
+	bare := &Store{touch: &touch.Touches{}} // declares the collections, and holds nothing
 	bare.roles = newRoles(bare)
 	s.tables = bare.rawTables()
 	return s, nil
