@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net/http"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -13,8 +14,20 @@ import (
 func auditCommand() *cobra.Command {
 	cols := columns("time=timestamp", "action=action", "resource=resource_id", "actor=actor_id", "status=status", "address=ip_address", "changes=changes")
 	cmd := group("audit", "Read and verify the audit trail",
-		call{use: "list", short: "List entries, newest first", args: cobra.NoArgs, path: at("v1", "organizations", "audit", "logs"), list: true, cols: cols,
-			flags: auditFlags, query: auditQuery},
+		call{use: "list", short: "List entries, newest first", args: cobra.NoArgs, path: at("v1", "organizations", "audit", "logs"), cols: cols,
+			flags: func(c *cobra.Command) {
+				auditFlags(c)
+				c.Flags().Int("limit", 100, "how many at most (1 to 1000)")
+				c.Flags().Int("skip", 0, "leave out so many of the newest")
+			},
+			query: func(c *cobra.Command) url.Values {
+				q := auditQuery(c)
+				for _, name := range []string{"limit", "skip"} {
+					q.Set(name, c.Flags().Lookup(name).Value.String())
+				}
+				return q
+			},
+			then: func(cmd *cobra.Command, _ *client.Client, a client.Object) error { return table(cmd, a, cols) }},
 		call{use: "get ID", short: "Show an entry", args: cobra.ExactArgs(1), path: at("v1", "organizations", "audit", "logs"), cols: cols},
 		call{use: "head", short: "Show where the trail ends; keep it elsewhere, for verify", args: cobra.NoArgs, path: at("v1", "organizations", "audit", "head"),
 			cols: columns("head=head", "time=time")},
@@ -27,6 +40,14 @@ func auditCommand() *cobra.Command {
 				return url.Values{"head": {head}}
 			},
 			then: verdict},
+		call{use: "settings", short: "Show what is audited", args: cobra.NoArgs, path: at("v1", "organizations", "audit", "settings"),
+			cols: columns("reads=read_auditing_enabled")},
+		call{use: "set", short: "Decide what is audited", args: cobra.NoArgs, method: http.MethodPatch, path: at("v1", "organizations", "audit", "settings"),
+			cols:  columns("reads=read_auditing_enabled"),
+			flags: func(c *cobra.Command) { c.Flags().Bool("reads", false, "whether reading buckets is audited too") },
+			body: func(c *cobra.Command, _ []string) (any, error) {
+				return given(c, map[string]string{"reads": "read_auditing_enabled"}), nil
+			}},
 	)
 	export := &cobra.Command{Use: "export", Short: "Write the trail as JSON lines, oldest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		c, err := connect(cmd)

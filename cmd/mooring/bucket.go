@@ -19,10 +19,17 @@ var (
 
 func bucketCommand() *cobra.Command {
 	base := []string{"v1", "buckets"}
-	cmd := group("bucket", "Keep what syncs bring",
-		call{use: "list", short: "List buckets, newest first", args: cobra.NoArgs, method: http.MethodPost, path: at("v1", "buckets", "list"), list: true, cols: bucketColumns},
-		call{use: "get ID-OR-NAME", short: "Show a bucket", args: cobra.ExactArgs(1), path: at(base...), cols: bucketColumns},
-		call{use: "create NAME", short: "Make a bucket", args: cobra.ExactArgs(1), method: http.MethodPost,
+	search := func(what string) func(*cobra.Command) {
+		return func(c *cobra.Command) { c.Flags().String("search", "", "only those with this text in "+what) }
+	}
+	searched := func(c *cobra.Command, _ []string) (any, error) {
+		return given(c, map[string]string{"search": "search"}), nil
+	}
+	calls := append([]call{
+		{use: "list", short: "List buckets, newest first", args: cobra.NoArgs, method: http.MethodPost, path: at("v1", "buckets", "list"), list: true, cols: bucketColumns,
+			flags: search("their id, name or description"), body: searched},
+		{use: "get ID-OR-NAME", short: "Show a bucket", args: cobra.ExactArgs(1), path: at(base...), cols: bucketColumns},
+		{use: "create NAME", short: "Make a bucket; --from takes its schema and unique key", args: cobra.ExactArgs(1), method: http.MethodPost,
 			path: func(*cobra.Command, []string) string { return client.Path(base...) }, cols: bucketColumns,
 			flags: func(c *cobra.Command) {
 				c.Flags().String("description", "", "free text")
@@ -30,25 +37,30 @@ func bucketCommand() *cobra.Command {
 			},
 			body: func(c *cobra.Command, args []string) (any, error) {
 				body := given(c, map[string]string{"description": "description", "destination": "destination"})
-				body["bucket_name"], body["bucket_schema"] = args[0], client.Object{"properties": client.Object{}}
+				body["bucket_name"] = args[0]
 				return body, nil
 			}},
-		call{use: "delete ID-OR-NAME", short: "Delete a bucket, its syncs and all it holds", args: cobra.ExactArgs(1), method: http.MethodDelete, path: at(base...),
+		{use: "delete ID-OR-NAME", short: "Delete a bucket, its syncs and all it holds", args: cobra.ExactArgs(1), method: http.MethodDelete, path: at(base...),
 			cols: columns("id=bucket_id", "status=status", "objects=object_count")},
-		call{use: "objects ID-OR-NAME", short: "List a bucket's objects", args: cobra.ExactArgs(1), method: http.MethodPost, list: true, cols: objectColumns,
+		{use: "objects ID-OR-NAME", short: "List a bucket's objects; --from takes filters and an order", args: cobra.ExactArgs(1), method: http.MethodPost, list: true, cols: objectColumns,
 			path: func(_ *cobra.Command, a []string) string {
 				return client.Path("v1", "buckets", a[0], "objects", "list")
 			},
-			body: func(*cobra.Command, []string) (any, error) { return client.Object{}, nil }},
-		call{use: "object ID-OR-NAME OBJECT", short: "Show an object", args: cobra.ExactArgs(2), cols: objectColumns,
-			path: func(_ *cobra.Command, a []string) string { return client.Path("v1", "buckets", a[0], "objects", a[1]) }},
-	)
+			flags: search("their source path"), body: searched},
+		{use: "object ID-OR-NAME OBJECT", short: "Show an object", args: cobra.ExactArgs(2), cols: objectColumns, path: objectPath},
+		{use: "remove ID-OR-NAME OBJECT", short: "Remove an object's content; this version of it does not come back", args: cobra.ExactArgs(2), method: http.MethodDelete, path: objectPath},
+	}, analytics()...)
+	cmd := group("bucket", "Keep what syncs bring", calls...)
 	cmd.AddCommand(downloadCommand())
 	return cmd
 }
 
+func objectPath(_ *cobra.Command, a []string) string {
+	return client.Path("v1", "buckets", a[0], "objects", a[1])
+}
+
 func downloadCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "download BUCKET OBJECT", Short: "Write an object's content to a file or standard output", Args: cobra.ExactArgs(2)}
+	cmd := &cobra.Command{Use: "download BUCKET OBJECT", Short: "Write an object's content to a file or standard output", Args: cobra.ExactArgs(2), ValidArgsFunction: completeArgs}
 	out := cmd.Flags().StringP("output", "o", "-", "`file` to write (- is standard output)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := connect(cmd)

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"encoding/json"
+	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -31,8 +35,14 @@ func (k call) command() *cobra.Command {
 		cmd.Flags().Int("limit", 100, "how many at most (1 to 1000)")
 		cmd.Flags().String("cursor", "", "where the page before ended")
 	}
+	if k.body != nil {
+		cmd.Flags().String("from", "", "JSON `file` with further fields of the request, as in the API (- is standard input)")
+	}
 	if k.flags != nil {
 		k.flags(cmd)
+	}
+	if k.args != nil {
+		cmd.ValidArgsFunction = completeArgs
 	}
 	return cmd
 }
@@ -44,7 +54,7 @@ func (k call) run(cmd *cobra.Command, args []string) error {
 	}
 	var body any
 	if k.body != nil {
-		if body, err = k.body(cmd, args); err != nil {
+		if body, err = k.wholeBody(cmd, args); err != nil {
 			return err
 		}
 	}
@@ -65,7 +75,7 @@ func (k call) run(cmd *cobra.Command, args []string) error {
 	}
 	answer, err := c.Do(cmd.Context(), method, k.path(cmd, args), query, body)
 	if err != nil {
-		return err
+		return helpful(cmd, c, k.path(cmd, args), err)
 	}
 	switch {
 	case k.then != nil:
@@ -74,6 +84,49 @@ func (k call) run(cmd *cobra.Command, args []string) error {
 		return table(cmd, answer, k.cols)
 	}
 	return show(cmd, answer, k.cols)
+}
+
+// wholeBody is what flags and arguments say, on top of what a file says.
+func (k call) wholeBody(cmd *cobra.Command, args []string) (any, error) {
+	said, err := k.body(cmd, args)
+	if err != nil {
+		return nil, err
+	}
+	body, ok := said.(client.Object)
+	if name, _ := cmd.Flags().GetString("from"); ok && name != "" {
+		file, err := readObject(cmd, name, "the request")
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(file, body)
+		return file, nil
+	}
+	return said, nil
+}
+
+// readObject reads a JSON object from a file or, for -, from standard input. Its
+// errors do not quote it: it may hold credentials.
+func readObject(cmd *cobra.Command, name, what string) (client.Object, error) {
+	in := cmd.InOrStdin()
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, errs.Wrap(err, errs.Invalid, "client", what+" can't be read")
+		}
+		defer f.Close()
+		in = f
+	}
+	return decodeObject(in, what)
+}
+
+func decodeObject(in io.Reader, what string) (client.Object, error) {
+	out := client.Object{}
+	dec := json.NewDecoder(io.LimitReader(in, 1<<20))
+	dec.UseNumber()
+	if err := dec.Decode(&out); err != nil {
+		return nil, errs.New(errs.Invalid, "client", what+" is not a JSON object")
+	}
+	return out, nil
 }
 
 // group makes a parent command of calls.

@@ -23,6 +23,7 @@ import (
 // clientCommands are those that call the API of a server.
 func clientCommands() []*cobra.Command {
 	list := []*cobra.Command{connectionCommand(), bucketCommand(), syncCommand(), runCommand(), auditCommand(), webhookCommand(), eventsCommand()}
+	list = append(list, manageCommands()...)
 	for _, c := range list {
 		clientFlags(c)
 	}

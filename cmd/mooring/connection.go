@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -39,22 +36,6 @@ func connectionCommand() *cobra.Command {
 		call{use: "get ID-OR-NAME", short: "Show a connection", args: cobra.ExactArgs(1), path: one(),
 			cols: append(connectionColumns, columns("config=provider_config", "reason=status_reason", "checked=last_checked_at", "next check=next_check_at",
 				"expires=credentials_expire_at", "advice=advice", "created=created_at")...)},
-		call{use: "create NAME", short: "Connect a storage; its configuration is read from a file or standard input, never from flags", args: cobra.ExactArgs(1),
-			method: http.MethodPost, path: func(*cobra.Command, []string) string { return client.Path(base...) }, cols: connectionColumns,
-			flags: func(c *cobra.Command) {
-				c.Flags().String("provider", "", "google_drive, s3, tigris, sharepoint or snowflake")
-				configFlag(c)
-				c.Flags().String("description", "", "free text")
-				watchFlags(c)
-				c.Flags().Bool("test", true, "try the connection first and keep nothing if it fails")
-				_ = c.MarkFlagRequired("provider")
-			},
-			body: func(c *cobra.Command, args []string) (any, error) {
-				body := given(c, map[string]string{"provider": "provider_type", "description": "description", "test": "test_before_save",
-					"check-interval": "check_interval_seconds", "expires": "credentials_expire_at"})
-				body["name"] = args[0]
-				return body, readConfig(c, body)
-			}},
 		call{use: "authorize PROVIDER", short: "Get a link by which a user connects Google Drive or SharePoint by consenting there", args: cobra.ExactArgs(1), method: http.MethodPost,
 			path: func(_ *cobra.Command, args []string) string { return client.Path("v1", "oauth", args[0], "authorize") },
 			cols: columns("link (good once, for ten minutes)=url", "expires=expires_at", "provider=provider_type", "client=client"),
@@ -77,7 +58,7 @@ func connectionCommand() *cobra.Command {
 				c.Flags().String("name", "", "new name")
 				c.Flags().String("description", "", "new description")
 				watchFlags(c)
-				configFlag(c)
+				configFlag(c, "-")
 				c.Flags().Bool("test", true, "try a changed configuration first and keep nothing if it fails")
 			},
 			body: func(c *cobra.Command, _ []string) (any, error) {
@@ -112,7 +93,7 @@ func connectionCommand() *cobra.Command {
 			}},
 		trustPolicyCommand(),
 	)
-	cmd.AddCommand(resumeCommand())
+	cmd.AddCommand(createConnectionCommand(), resumeCommand())
 	return cmd
 }
 
@@ -121,31 +102,16 @@ func watchFlags(c *cobra.Command) {
 	c.Flags().String("expires", "", "`time` at which the credentials expire, such as 2026-01-31: you are told a week before")
 }
 
-func configFlag(c *cobra.Command) {
-	c.Flags().String("provider-config-file", "-", "JSON `file` with the provider's configuration, as in the API (- is standard input)")
+func configFlag(c *cobra.Command, def string) {
+	c.Flags().String("provider-config-file", def, "JSON `file` with the provider's configuration, as in the API (- is standard input)")
 }
 
-// readConfig puts the provider's configuration into a request. Errors do not
-// quote the file: it holds credentials.
+// readConfig puts the provider's configuration into a request.
 func readConfig(c *cobra.Command, body client.Object) error {
 	name, _ := c.Flags().GetString("provider-config-file")
-	in := c.InOrStdin()
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return errs.Wrap(err, errs.Invalid, "client", "the configuration can't be read")
-		}
-		defer f.Close()
-		in = f
-	}
-	var config client.Object
-	dec := json.NewDecoder(io.LimitReader(in, 1<<20))
-	dec.UseNumber()
-	if err := dec.Decode(&config); err != nil {
-		return errs.New(errs.Invalid, "client", "the configuration is not a JSON object such as {\"region\": …, \"credentials\": {…}}")
-	}
+	config, err := readObject(c, name, "the configuration")
 	body["provider_config"] = config
-	return nil
+	return err
 }
 
 // testResult shows a test's verdict; a failed one is a failed command.

@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"mooring/internal/client"
 	"mooring/internal/errs"
@@ -87,12 +83,8 @@ func askKey(cmd *cobra.Command) (secret.String, error) {
 }
 
 func readLine(cmd *cobra.Command) (string, error) {
-	in, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if who, ok := person(cmd); ok {
+		return who.hidden("API key")
 	}
-	fmt.Fprint(cmd.ErrOrStderr(), "API key: ")
-	raw, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(cmd.ErrOrStderr())
-	return string(raw), err
+	return readUnbuffered(cmd.InOrStdin())
 }

@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"mooring/internal/client"
 )
@@ -49,20 +52,23 @@ func table(cmd *cobra.Command, answer client.Object, cols []column) error {
 	if wantsJSON(cmd) {
 		return printJSON(cmd.OutOrStdout(), answer)
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-	heads := make([]string, len(cols))
-	for i, c := range cols {
-		heads[i] = strings.ToUpper(c.head)
-	}
-	fmt.Fprintln(w, strings.Join(heads, "\t"))
 	rows, _ := answer["results"].([]any)
+	cells := make([][]string, 1, len(rows)+1)
+	for _, c := range cols {
+		cells[0] = append(cells[0], strings.ToUpper(c.head))
+	}
 	for _, r := range rows {
 		o, _ := r.(client.Object)
-		cells := make([]string, len(cols))
+		line := make([]string, len(cols))
 		for i, c := range cols {
-			cells[i] = lookup(o, c.field)
+			line[i] = lookup(o, c.field)
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
+		cells = append(cells, line)
+	}
+	fit(cells, width(cmd))
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, columnGap, ' ', 0)
+	for _, line := range cells {
+		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -71,6 +77,57 @@ func table(cmd *cobra.Command, answer client.Object, cols []column) error {
 		fmt.Fprintf(cmd.ErrOrStderr(), "more: --cursor %s\n", p["next_cursor"])
 	}
 	return nil
+}
+
+const (
+	columnGap = 2
+	leastCell = 4 // of a column that was made narrower
+)
+
+// width is that of the terminal a table is shown on; 0 elsewhere, where nothing
+// may be cut off.
+func width(cmd *cobra.Command) int {
+	f, ok := cmd.OutOrStdout().(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
+// fit makes the widest columns narrower until a table fits, but for the first,
+// which names things. A cut cell ends with an ellipsis.
+func fit(cells [][]string, most int) {
+	widths := make([]int, len(cells[0]))
+	total := -columnGap
+	for i := range widths {
+		for _, line := range cells {
+			widths[i] = max(widths[i], utf8.RuneCountInString(line[i]))
+		}
+		total += widths[i] + columnGap
+	}
+	for ; most > 0 && total > most; total-- {
+		widest := 0
+		for i := 1; i < len(widths); i++ {
+			if widest == 0 || widths[i] > widths[widest] {
+				widest = i
+			}
+		}
+		if widest == 0 || widths[widest] <= leastCell {
+			break
+		}
+		widths[widest]--
+	}
+	for _, line := range cells {
+		for i, cell := range line {
+			if runes := []rune(cell); len(runes) > widths[i] {
+				line[i] = string(runes[:widths[i]-1]) + "…"
+			}
+		}
+	}
 }
 
 func printJSON(w io.Writer, o any) error {

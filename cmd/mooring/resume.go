@@ -17,7 +17,7 @@ import (
 // suspended. Each is tested; one that fails its test stays as it is.
 func resumeCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "resume [ID-OR-NAME]", Args: cobra.MaximumNArgs(1),
+		Use: "resume [ID-OR-NAME]", Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeArgs,
 		Short: "Use a suspended connection again, after a test; or with --suspended-by, all that were suspended so",
 	}
 	by := cmd.Flags().String("suspended-by", "", "resume all that were suspended by system or user")

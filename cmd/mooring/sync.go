@@ -1,15 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"mooring/internal/client"
-	"mooring/internal/errs"
 )
 
 var syncColumns = columns("id=sync_config_id", "connection=connection_id", "source=source_path", "mode=sync_mode", "status=status",
@@ -35,23 +32,34 @@ func syncCommand() *cobra.Command {
 	verify.body = func(c *cobra.Command, _ []string) (any, error) {
 		return given(c, map[string]string{"repair": "repair"}), nil
 	}
+	pause := post("pause", "Let a run under way finish and start no new one", "pause", syncColumns)
+	pause.flags = func(c *cobra.Command) { c.Flags().String("reason", "", "why, for whoever looks at it later") }
+	pause.body = func(c *cobra.Command, _ []string) (any, error) {
+		return given(c, map[string]string{"reason": "reason"}), nil
+	}
 	cmd := group("sync", "Keep a bucket in sync with what a connection holds",
 		call{use: "list BUCKET", short: "List a bucket's syncs, newest first", args: cobra.ExactArgs(1), method: http.MethodPost, list: true, cols: syncColumns,
 			path: func(_ *cobra.Command, a []string) string { return client.Path("v1", "buckets", a[0], "syncs", "list") },
-			body: func(*cobra.Command, []string) (any, error) { return client.Object{}, nil }},
+			flags: func(c *cobra.Command) {
+				c.Flags().String("connection", "", "only of this connection (`id`)")
+				c.Flags().String("status", "", "only in this state")
+			},
+			body: func(c *cobra.Command, _ []string) (any, error) {
+				return given(c, map[string]string{"connection": "connection_id", "status": "status"}), nil
+			}},
 		call{use: "get BUCKET SYNC", short: "Show a sync", args: two, path: syncPath(), cols: syncColumns},
 		createSync(), updateSync(),
-		post("pause", "Let a run under way finish and start no new one", "pause", syncColumns),
+		pause,
 		post("resume", "Go on where it stopped", "resume", syncColumns),
 		preview, verify,
 		call{use: "delete BUCKET SYNC", short: "End a sync; what it brought stays in the bucket", args: two, method: http.MethodDelete, path: syncPath(), cols: columns("message=message")},
 	)
-	cmd.AddCommand(triggerCommand(), lettersCommand())
+	cmd.AddCommand(triggerCommand(), watchCommand(), lettersCommand())
 	return cmd
 }
 
 func triggerCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "trigger BUCKET SYNC", Short: "Run a sync now", Args: cobra.ExactArgs(2)}
+	cmd := &cobra.Command{Use: "trigger BUCKET SYNC", Short: "Run a sync now", Args: cobra.ExactArgs(2), ValidArgsFunction: completeArgs}
 	wait := cmd.Flags().Bool("wait", false, "show progress until the run has ended")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := connect(cmd)
@@ -64,7 +72,7 @@ func triggerCommand() *cobra.Command {
 		}
 		answer, err := c.Do(cmd.Context(), http.MethodPost, syncPath("trigger")(cmd, args), nil, nil)
 		if err != nil {
-			return err
+			return helpful(cmd, c, syncPath("trigger")(cmd, args), err)
 		}
 		if *wait {
 			last, _ := before["current_sync_run_id"].(string)
@@ -83,10 +91,12 @@ func syncFlags(c *cobra.Command) {
 	f.String("delete-policy", "", "what follows when an item is gone at the source: ignore, tombstone or delete")
 	f.Int("max-delete-percent", 0, "delete nothing when more than this share is gone at once (default 20)")
 	f.String("mapping-file", "", "JSON `file` with the schema mapping")
+	f.String("description", "", "free text")
+	f.Int("max-objects-per-run", 0, "end a run after so many transfers; the next goes on at once (default 100000)")
 }
 
 var syncKeys = map[string]string{"polling": "polling_interval_seconds", "schedule": "schedule", "time-zone": "time_zone", "delete-policy": "delete_policy",
-	"max-delete-percent": "max_delete_percent", "mode": "sync_mode", "connection": "connection_id", "path": "source_path"}
+	"max-delete-percent": "max_delete_percent", "description": "description", "max-objects-per-run": "max_objects_per_run", "mode": "sync_mode", "connection": "connection_id", "path": "source_path"}
 
 func createSync() call {
 	return call{use: "create BUCKET", short: "Make a sync; it starts at once", args: cobra.ExactArgs(1), method: http.MethodPost, cols: syncColumns,
@@ -98,8 +108,8 @@ func createSync() call {
 			c.Flags().String("mode", "", "continuous (default) or initial_only")
 			c.Flags().StringSlice("include", nil, "glob on name or path (repeatable)")
 			c.Flags().StringSlice("exclude", nil, "glob on name or path (repeatable)")
-			_ = c.MarkFlagRequired("connection")
-			_ = c.MarkFlagRequired("path")
+			c.MarkFlagsOneRequired("connection", "from")
+			c.MarkFlagsOneRequired("path", "from")
 		},
 		body: func(c *cobra.Command, _ []string) (any, error) {
 			body := given(c, syncKeys)
@@ -124,13 +134,9 @@ func readMapping(c *cobra.Command, body client.Object) error {
 	if name == "" {
 		return nil
 	}
-	raw, err := os.ReadFile(name)
+	mapping, err := readObject(c, name, "the mapping")
 	if err != nil {
-		return errs.Wrap(err, errs.Invalid, "client", "the mapping can't be read")
-	}
-	var mapping client.Object
-	if err := json.Unmarshal(raw, &mapping); err != nil {
-		return errs.Wrap(err, errs.Invalid, "client", name+" is not a JSON object")
+		return err
 	}
 	body["schema_mapping"] = mapping
 	return nil

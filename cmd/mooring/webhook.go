@@ -61,7 +61,13 @@ func webhookCommand() *cobra.Command {
 				return url.Values{"state": {state}}
 			},
 			cols: columns("event=event_id", "type=type", "state=state", "attempts=attempts", "next=next_attempt_at", "status=last_status", "error=last_error")},
-		call{use: "retry ID", short: "Send deliveries again now, whether they wait or are parked", args: cobra.ExactArgs(1), method: http.MethodPost, path: at("deliveries", "retry"), cols: columns("count=count")},
+		call{use: "retry ID", short: "Send deliveries again now, whether they wait or are parked", args: cobra.ExactArgs(1), method: http.MethodPost, path: at("deliveries", "retry"), cols: columns("count=count"),
+			flags: func(c *cobra.Command) {
+				c.Flags().StringSlice("event", nil, "only of this event (`id`; repeatable)")
+			},
+			body: func(c *cobra.Command, _ []string) (any, error) {
+				return given(c, map[string]string{"event": "event_ids"}), nil
+			}},
 	)
 }
 
