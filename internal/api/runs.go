@@ -47,15 +47,29 @@ type syncRun struct {
 	EndedAt         *stamp         `json:"ended_at"`
 	UpdatedAt       stamp          `json:"updated_at"`
 	DurationSeconds float64        `json:"duration_seconds" doc:"so far, while it is in progress"`
+	Progress        *runProgress   `json:"progress,omitempty" doc:"of a run in this process, ahead of its ledger, which grows by whole records"`
+}
+
+type runProgress struct {
+	Listed       int64 `json:"listed" doc:"items met in the source"`
+	Waiting      int64 `json:"waiting" doc:"items whose transfer has not begun"`
+	Transferring int64 `json:"transferring"`
+	Bytes        int64 `json:"bytes" doc:"of content, as it arrives"`
+	BytesKnown   int64 `json:"bytes_known" doc:"of all items found to transfer"`
+	ListedAll    bool  `json:"listed_all" doc:"nothing more will be found: bytes_known - bytes remain"`
 }
 
 func (s *server) runModel(r syncing.Run) syncRun {
-	return syncRun{
+	out := syncRun{
 		SyncRunID: string(r.ID), SyncConfigID: string(r.Sync), BucketID: string(r.Bucket), ProviderType: r.Provider, Number: r.Number, Kind: r.Kind,
 		Status: string(r.Status), Ledger: r.Ledger, Suspect: r.Suspect, Reason: text(r.Reason), ErrorKind: text(r.ErrorKind), PassID: text(r.Pass),
 		PassEnded: r.PassEnded, QuietRuns: r.Quiet, WorkerID: text(r.Worker), StartedAt: at(r.StartedAt), EndedAt: maybe(r.EndedAt), UpdatedAt: at(r.UpdatedAt),
 		DurationSeconds: s.duration(r),
 	}
+	if p, ok := s.Engine.Progress(r.ID); ok && r.Status == syncing.RunInProgress {
+		out.Progress = &runProgress{p.Listed, p.Waiting, p.Transferring, p.Bytes, p.BytesKnown, p.ListedAll}
+	}
+	return out
 }
 
 // duration is in seconds, with milliseconds.

@@ -103,6 +103,7 @@ const (
 func (b *builder) count(d decision, note string, after syncing.Position) {
 	b.counts.Count(d.outcome, d.reason)
 	b.counts.Note(note)
+	b.r.progress.listed.Add(1)
 	b.at, b.any = after, true
 }
 
@@ -117,6 +118,7 @@ func (b *builder) add(w *work, after syncing.Position) (ok bool, err error) {
 	b.b.works = append(b.b.works, w)
 	b.any = true
 	b.weigh(w)
+	b.r.progress.found(w)
 	if b.full() {
 		return true, b.cut(after, false)
 	}

@@ -18,6 +18,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	"mooring/internal/bucket"
@@ -81,6 +82,8 @@ type Engine struct {
 	Scratch string // a folder for sorting on disk; "" is the system's
 	Limits  Limits
 	Hooks   Hooks
+
+	running sync.Map // id.Run to *progress, of runs under way here
 }
 
 // Limits bound what one run takes. Zero values stand for the defaults.

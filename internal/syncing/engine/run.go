@@ -37,6 +37,8 @@ type runner struct {
 	sink   sink.Sink
 	view   view // filters and mapping
 
+	progress progress
+
 	pool  *pool
 	left  atomic.Int64 // transfers that the run may still attempt
 	cut   atomic.Bool  // the run stopped at its limit of transfers
@@ -79,6 +81,8 @@ func (e *Engine) Run(ctx context.Context, org id.Org, s id.Sync, l store.Lease, 
 			return syncing.Run{}, err
 		}
 	}
+	e.running.Store(r.run.ID, &r.progress)
+	defer e.running.Delete(r.run.ID)
 	err := r.work(ctx)
 	return r.finish(ctx, err)
 }

@@ -37,9 +37,14 @@ func (r *runner) workShards(ctx context.Context) error {
 	for _, d := range docs {
 		if isEnumeration(d) && !d.Ended {
 			sh := r.startShard(ctx, group, d)
-			group.Go(func() error { return sh.differ(sh.enumerate) })
+			r.progress.shards.Add(1)
+			group.Go(func() error {
+				defer r.progress.shards.Add(-1)
+				return sh.differ(sh.enumerate)
+			})
 		}
 	}
+	r.progress.enumerated.Store(true)
 	return phaseError(ctx, group)
 }
 
@@ -137,6 +142,7 @@ func (r *runner) perform(ctx context.Context, w *work, p *permit) error {
 	if w.act == updated {
 		return r.redescribe(ctx, w, p)
 	}
+	defer r.progress.begin()()
 	w.staged = r.stagingName()
 	err := r.transfer(ctx, w, p)
 	w.item.Inline = nil // staged, or failed

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mooring/internal/errs"
@@ -228,7 +229,7 @@ func (r *runner) download(ctx context.Context, item driver.Item, staged string) 
 		return content{}, ours(err, "writing to the destination failed")
 	}
 	defer out.Abort()
-	d := &stream{out: out, sums: newSums(), item: item}
+	d := &stream{out: out, sums: newSums(), item: item, seen: &r.progress.bytes}
 	if item.Inline != nil {
 		_, err = d.copy(bytes.NewReader(item.Inline))
 	} else {
@@ -253,6 +254,7 @@ type stream struct {
 	out  sink.Writer
 	sums *sums
 	at   int64 // bytes written
+	seen *atomic.Int64
 }
 
 // stream reads the whole item, over as many requests as the way there needs.
@@ -306,6 +308,7 @@ func (d *stream) copy(body io.Reader) (n int64, _ error) {
 			}
 			n += int64(got)
 			d.at += int64(got)
+			d.seen.Add(int64(got))
 		}
 		switch {
 		case d.item.Size >= 0 && d.at > d.item.Size:
