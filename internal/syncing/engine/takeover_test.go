@@ -35,7 +35,8 @@ func TestAWorkerThatWasTakenOverStops(t *testing.T) {
 			ended <- err
 		}()
 		<-stuck
-		other := *w.engine
+		e := w.engine
+		other := &engine.Engine{Store: e.Store, Open: e.Open, Sinks: e.Sinks, Health: e.Health, Now: e.Now, Sleep: e.Sleep, Log: e.Log, Scratch: e.Scratch, Limits: e.Limits, Hooks: e.Hooks}
 		run, err := other.Run(context.Background(), w.org, w.sync, store.Lease{Fence: 2}, "wrk_new")
 		if err != nil || run.Worker != "wrk_new" {
 			t.Fatal(err)
