@@ -183,7 +183,9 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-func schemaVersion(ctx context.Context, conn *sql.Conn) (int, error) {
+func schemaVersion(ctx context.Context, conn interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}) (int, error) {
 	var tables int
 	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'meta'").Scan(&tables); err != nil || tables == 0 {
 		return 0, err

@@ -95,3 +95,40 @@ func (s *Snapshot) Close() error {
 	}
 	return classify(errors.Join(err, s.db.Close()), "sqlite.snapshot")
 }
+
+// Former is what can be told of a database whatever the version of its schema.
+type Former struct {
+	Organizations int64
+	Facts         map[string][]byte
+}
+
+// Peek reads it. A directory without a database has neither.
+func Peek(ctx context.Context, dir string) (out Former, err error) {
+	const op = "sqlite.peek"
+	path := filepath.Join(dir, databaseName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	db, err := sql.Open("sqlite", dsn(path, "deferred", "query_only(1)"))
+	if err != nil {
+		return out, classify(err, op)
+	}
+	defer func() { err = classify(errors.Join(err, db.Close()), op) }()
+	version, err := schemaVersion(ctx, db)
+	if err != nil || version == 0 {
+		return out, err
+	}
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM organizations").Scan(&out.Organizations); err != nil {
+		return out, err
+	}
+	rows, err := db.QueryContext(ctx, selectFacts)
+	if err != nil {
+		return out, err
+	}
+	out.Facts = map[string][]byte{}
+	return out, drain(rows, func(r *sql.Rows) error {
+		f, err := scanFact(r)
+		out.Facts[f.Name] = f.Value
+		return err
+	})
+}
