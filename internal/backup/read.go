@@ -122,7 +122,7 @@ func (v *verifier) document(c *Contents, doc bson.Raw) error {
 		return broken("its parts are out of order")
 	}
 	if err := v.sum.Add(doc); err != nil {
-		return err
+		return broken("a document in it can't be read")
 	}
 	v.told.tell(v.in, v.sum.N)
 	switch v.in {
@@ -143,14 +143,20 @@ func (v *verifier) document(c *Contents, doc bson.Raw) error {
 
 // waits reports whether a record has something in its outbox.
 func waits(doc bson.Raw) bool {
-	box, err := doc.Lookup("outbox").Document().Elements()
-	for _, list := range box {
-		if a, ok := list.Value().ArrayOK(); ok && len(a) > len(bson.Raw{5, 0, 0, 0, 0}) {
+	box, ok := doc.Lookup("outbox").DocumentOK()
+	if !ok {
+		return false
+	}
+	lists, err := box.Elements()
+	for _, l := range lists {
+		if a, ok := l.Value().ArrayOK(); ok && len(a) > len(emptyArray) {
 			return true
 		}
 	}
 	return err != nil
 }
+
+const emptyArray = "\x05\x00\x00\x00\x00"
 
 func (v *verifier) end(doc bson.Raw) error {
 	var s Section
