@@ -7,7 +7,8 @@
 // last used, when an object was first created); rows that have no domain type
 // are the types of this package. What a store keeps for itself alone (columns
 // of indexes, numbers that stand for texts) is in none of them, and neither are
-// leases, which belong to processes and not to what they work on.
+// leases, which belong to processes and not to what they work on, nor sessions:
+// who was signed in signs in again.
 package raw
 
 import (

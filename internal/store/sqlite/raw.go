@@ -26,7 +26,7 @@ type rawTable struct {
 }
 
 // rawTables are the collections of package raw. Of the store's tables only
-// atoms and leases are in none of them.
+// atoms, leases and sessions are in none of them.
 func (s *Store) rawTables() map[raw.Collection]rawTable {
 	return map[raw.Collection]rawTable{
 		raw.APIKeys: s.apiKeys.raw(), raw.Users: s.users.raw(), raw.Namespaces: s.namespaces.raw(), raw.Consents: s.consents.raw(),

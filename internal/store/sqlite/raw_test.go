@@ -42,7 +42,7 @@ func TestRawHoldsEveryTable(t *testing.T) {
 		}
 		tables = append(tables, name)
 	}
-	want := []string{"atoms", "leases"}
+	want := []string{"atoms", "leases", "sessions"}
 	for _, c := range raw.Collections {
 		want = append(want, string(c))
 	}
