@@ -302,7 +302,7 @@ func (w *world) put(b, conn, sy, path, content string, change func(*bucket.Objec
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	out, err := part.Stage(w.t.Context(), "staged")
+	out, err := part.Stage(w.t.Context(), "staged", -1)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -21,13 +21,16 @@ type Sink interface {
 	// Rules says what names can be, found by probing.
 	Rules() bucket.Rules
 	// Stage starts writing content. staged is a name of the caller's choice
-	// ([a-z0-9._-], at most 100 bytes), which replaces an older one.
-	Stage(ctx context.Context, staged string) (Writer, error)
+	// ([a-z0-9._-], at most 100 bytes), which replaces an older one. size is what
+	// the content is expected to have, -1 when unknown: it may turn out otherwise.
+	Stage(ctx context.Context, staged string, size int64) (Writer, error)
 	// Settle makes everything closed so far, and every placement and removal
 	// so far, durable.
 	Settle(ctx context.Context) error
 	// Place moves staged content to its name, replacing what is there. It is
-	// idempotent: when staged is gone and name has the size, it is done.
+	// idempotent: when staged is gone and name has the size, it is done. Staged
+	// content is placed once: a worker that slept and asks again after another one
+	// has placed and settled it changes nothing, whatever stands there by then.
 	Place(ctx context.Context, staged, name string, size int64) error
 	// Rename moves a placed file; idempotent likewise.
 	Rename(ctx context.Context, from, to string, size int64) error

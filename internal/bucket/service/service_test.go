@@ -65,7 +65,7 @@ func (f *fixture) put(t *testing.T, b bucket.Bucket, name, content string) bucke
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := part.Stage(ctx, "s")
+	w, err := part.Stage(ctx, "s", -1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func openPart(t testing.TB, d *Destination) *part {
 
 func put(t testing.TB, s sink.Sink, staged, content string) error {
 	t.Helper()
-	w, err := s.Stage(bg, staged)
+	w, err := s.Stage(bg, staged, -1)
 	if err != nil {
 		return err
 	}
@@ -229,7 +229,7 @@ func TestWritingStopsWhenLittleIsFree(t *testing.T) {
 	must(t, put(t, s, "c", "content"))
 
 	// One large item fills a disk too.
-	w, err := s.Stage(bg, "large")
+	w, err := s.Stage(bg, "large", -1)
 	must(t, err)
 	space.FreeBytes = 0
 	for i := 0; err == nil && i < 100; i++ {

@@ -25,7 +25,7 @@ type faults struct {
 // Stage makes a new file in the staging folder. An older one of that name is
 // unlinked, never written over: a writer that still has it open, in this
 // process or in another one, then writes where nobody looks.
-func (p *part) Stage(ctx context.Context, staged string) (sink.Writer, error) {
+func (p *part) Stage(ctx context.Context, staged string, _ int64) (sink.Writer, error) {
 	const op = "dir.stage"
 	if err := sink.CheckStaged(op, staged); err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func parallel(t *testing.T, n int, f func(i int) error) {
 // transfer stages, settles and places, without the suite's short forms, which
 // end the test and so belong to its goroutine.
 func transfer(s sink.Sink, staged, name, content string) error {
-	w, err := s.Stage(bg, staged)
+	w, err := s.Stage(bg, staged, -1)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func testConcurrentFolder(t *testing.T, s *suite) {
 	parallel(t, workers, func(w int) error {
 		name, staged := fmt.Sprintf("a/b/c/f%d", w), fmt.Sprintf("s%d", w)
 		for range rounds {
-			wr, err := s.sink.Stage(bg, staged)
+			wr, err := s.sink.Stage(bg, staged, -1)
 			if err != nil {
 				return err
 			}

@@ -133,7 +133,7 @@ func (p *part) put(key string, f *file) {
 
 func (*memorySink) Rules() bucket.Rules { return bucket.Rules{MaxComponent: 255, MaxPath: 1024} }
 
-func (s *memorySink) Stage(ctx context.Context, staged string) (sink.Writer, error) {
+func (s *memorySink) Stage(ctx context.Context, staged string, _ int64) (sink.Writer, error) {
 	if err := sink.CheckStaged("memory.stage", staged); err != nil {
 		return nil, err
 	}

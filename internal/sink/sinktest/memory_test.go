@@ -34,7 +34,7 @@ func TestMemoryCrash(t *testing.T) {
 			t.Fatal(err)
 		}
 		put := func(name string) {
-			w, err := s.Stage(context.Background(), "s")
+			w, err := s.Stage(context.Background(), "s", -1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestMemoryFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := s.Stage(context.Background(), "s")
+	w, err := s.Stage(context.Background(), "s", -1)
 	if err != nil {
 		t.Fatal(err)
 	}

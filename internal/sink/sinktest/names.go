@@ -98,7 +98,7 @@ func testHostileNames(t *testing.T, s *suite) {
 func testHostileStaged(_ *testing.T, s *suite) {
 	s.place("f", "content")
 	for _, staged := range []string{"", ".", "..", "../f", "a/b", "/a", "A", "a b", "ä", "a\x00", "a\\b", "a:b", strings.Repeat("a", 101)} {
-		_, err := s.sink.Stage(bg, staged)
+		_, err := s.sink.Stage(bg, staged, -1)
 		s.is("stage "+staged, err, errs.Invalid)
 		s.is("place "+staged, s.sink.Place(bg, staged, "g", 7), errs.Invalid)
 	}

@@ -79,6 +79,38 @@ func testPlaceBesideFolder(t *testing.T, s *suite) {
 	}
 }
 
+// testPlaceLate has a worker wake up between its download and its placement,
+// after its successor has placed the same content and a newer version over it.
+func testPlaceLate(t *testing.T, s *suite) {
+	for _, newer := range []string{"bytes that are new", "as long"} {
+		s.stage("s", "content")
+		s.settle()
+		slept := s.sink
+		s.reopen()
+		s.must("redo", s.sink.Place(bg, "s", "a/f", 7))
+		s.settle()
+		s.place("a/f", newer)
+		s.settle()
+		if err := slept.Place(bg, "s", "a/f", 7); err != nil {
+			s.is("late placement", err, errs.Corrupt)
+		} else if len(newer) != 7 {
+			t.Error("a placement of content that is gone succeeded")
+		}
+		s.must("late settling", slept.Settle(bg))
+		s.holds(map[string]string{"a/f": newer})
+	}
+	// Nor does it carry off a name that its successor gave to something else.
+	s.place("from", "content")
+	slept := s.sink
+	s.reopen()
+	s.must("redo", s.sink.Rename(bg, "from", "to", 7))
+	s.place("from", "something else")
+	if err := slept.Rename(bg, "from", "to", 7); err != nil {
+		s.is("late renaming", err, errs.Corrupt)
+	}
+	s.holds(map[string]string{"a/f": "as long", "to": "content", "from": "something else"})
+}
+
 func testRename(_ *testing.T, s *suite) {
 	s.place("a/b/f", "content")
 	s.place("g", "other")

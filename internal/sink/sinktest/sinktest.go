@@ -37,6 +37,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"PlaceReplaces", testPlaceReplaces},
 		{"PlaceAgain", testPlaceAgain},
 		{"PlaceRefusesTheWrongSize", testPlaceWrongSize},
+		{"PlaceLate", testPlaceLate},
 		{"PlaceBesideAFolder", testPlaceBesideFolder},
 		{"Rename", testRename},
 		{"RenameAgain", testRenameAgain},
@@ -118,7 +119,7 @@ func (s *suite) is(what string, err error, k errs.Kind) {
 
 func (s *suite) stage(staged, content string) {
 	s.t.Helper()
-	w, err := s.sink.Stage(context.Background(), staged)
+	w, err := s.sink.Stage(context.Background(), staged, int64(len(content)))
 	s.must("stage "+staged, err)
 	_, err = io.WriteString(w, content)
 	s.must("write "+staged, err)

@@ -27,7 +27,7 @@ func testStage(t *testing.T, s *suite) {
 	content := strings.Repeat("0123456789abcdef", 64<<10)
 	pieces := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the sizes of writes are no secret
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 65535, 65536, 65537, 131072, 131073, 1 << 20} {
-		w, err := s.sink.Stage(context.Background(), "s")
+		w, err := s.sink.Stage(context.Background(), "s", -1)
 		s.must("stage", err)
 		for rest := content[:size]; rest != ""; {
 			n := min(1+pieces.IntN(100_000), len(rest))
@@ -65,7 +65,7 @@ func testStageReplaces(_ *testing.T, s *suite) {
 	s.holds(map[string]string{"f": "new"})
 
 	// A writer that was overtaken can't spoil what replaced its content.
-	slow, err := s.sink.Stage(context.Background(), "s")
+	slow, err := s.sink.Stage(context.Background(), "s", -1)
 	s.must("stage", err)
 	_, err = io.WriteString(slow, "from a worker that lost its lease")
 	s.must("write", err)
@@ -78,7 +78,7 @@ func testStageReplaces(_ *testing.T, s *suite) {
 
 func testAbort(_ *testing.T, s *suite) {
 	for _, size := range []int{0, 10, 200_000} {
-		w, err := s.sink.Stage(context.Background(), "s")
+		w, err := s.sink.Stage(context.Background(), "s", -1)
 		s.must("stage", err)
 		_, err = w.Write(make([]byte, size))
 		s.must("write", err)
@@ -89,7 +89,7 @@ func testAbort(_ *testing.T, s *suite) {
 	}
 	s.holds(nil)
 
-	w, err := s.sink.Stage(context.Background(), "s")
+	w, err := s.sink.Stage(context.Background(), "s", -1)
 	s.must("stage", err)
 	_, err = io.WriteString(w, "content")
 	s.must("write", err)
@@ -122,7 +122,7 @@ func testCanceled(_ *testing.T, s *suite) {
 	s.place("f", "content")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := s.sink.Stage(ctx, "s")
+	_, err := s.sink.Stage(ctx, "s", -1)
 	s.is("stage", err, errs.Canceled)
 	s.is("names", s.sink.Names(ctx, func(string, int64) error { return nil }), errs.Canceled)
 	s.is("settle", s.sink.Settle(ctx), errs.Canceled)
@@ -131,7 +131,7 @@ func testCanceled(_ *testing.T, s *suite) {
 
 	// A transfer whose context ends stops writing and leaves nothing.
 	ctx, cancel = context.WithCancel(context.Background())
-	w, err := s.sink.Stage(ctx, "s")
+	w, err := s.sink.Stage(ctx, "s", -1)
 	s.must("stage", err)
 	cancel()
 	if _, err = w.Write(make([]byte, 1<<20)); err == nil {

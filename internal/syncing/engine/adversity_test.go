@@ -128,7 +128,7 @@ func TestForgetRemovesWhatASyncStaged(t *testing.T) {
 	w, _, _ := single(t, providertest.FlatOptions{})
 	ctx := context.Background()
 	for _, name := range []string{string(w.sync) + "-x-1", "sync_other-x-1"} {
-		s, err := w.sink.Stage(ctx, name)
+		s, err := w.sink.Stage(ctx, name, -1)
 		if err == nil {
 			err = s.Close()
 		}
@@ -248,7 +248,7 @@ func TestARedoLeavesAFreedNameToItsNewOwner(t *testing.T) {
 	if got, err := w.store.Catalogue().Reserve(ctx, w.org, w.bucket.ID, claims); err != nil || got[0] != old {
 		t.Fatalf("the name was not freed: %v, %v", got, err)
 	}
-	s, err := w.sink.Stage(ctx, "sync_other-x-1")
+	s, err := w.sink.Stage(ctx, "sync_other-x-1", -1)
 	if err == nil {
 		_, err = s.Write([]byte("theirs"))
 	}

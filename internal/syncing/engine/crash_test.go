@@ -95,11 +95,11 @@ type mortalSink struct {
 	k *killer
 }
 
-func (s *mortalSink) Stage(ctx context.Context, staged string) (sink.Writer, error) {
+func (s *mortalSink) Stage(ctx context.Context, staged string, size int64) (sink.Writer, error) {
 	if err := s.k.lives(); err != nil {
 		return nil, err
 	}
-	return s.Sink.Stage(ctx, staged)
+	return s.Sink.Stage(ctx, staged, size)
 }
 
 func (s *mortalSink) Settle(ctx context.Context) error {

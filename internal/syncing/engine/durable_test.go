@@ -63,8 +63,8 @@ func (s *watchedSink) loses(staged, placed string) bool {
 	return s.fresh[staged] || placed != "" && len(s.placed) > 0
 }
 
-func (s *watchedSink) Stage(ctx context.Context, staged string) (sink.Writer, error) {
-	w, err := s.Sink.Stage(ctx, staged)
+func (s *watchedSink) Stage(ctx context.Context, staged string, size int64) (sink.Writer, error) {
+	w, err := s.Sink.Stage(ctx, staged, size)
 	return &watchedWriter{w, s, staged}, err
 }
 

@@ -224,7 +224,11 @@ func (r *runner) stat(ctx context.Context, item string) (driver.Item, error) {
 // download streams an item to a staging name, hashing on the way, and takes a
 // broken transfer up again where it broke.
 func (r *runner) download(ctx context.Context, item driver.Item, staged string) (content, error) {
-	out, err := r.sink.Stage(ctx, staged)
+	size := item.Size
+	if item.Inline != nil {
+		size = int64(len(item.Inline))
+	}
+	out, err := r.sink.Stage(ctx, staged, size)
 	if err != nil {
 		return content{}, ours(err, "writing to the destination failed")
 	}

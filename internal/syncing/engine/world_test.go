@@ -356,4 +356,4 @@ type failingSink struct {
 	err error
 }
 
-func (s *failingSink) Stage(context.Context, string) (sink.Writer, error) { return nil, s.err }
+func (s *failingSink) Stage(context.Context, string, int64) (sink.Writer, error) { return nil, s.err }
