@@ -33,7 +33,6 @@ import (
 	"mooring/internal/provider/all"
 	"mooring/internal/provider/driver"
 	"mooring/internal/sink"
-	"mooring/internal/sink/dir"
 	"mooring/internal/store"
 	"mooring/internal/store/sqlite"
 	"mooring/internal/store/system"
@@ -100,7 +99,7 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 	a.outbound = &health.Outbound{Ask: a.guard.Isolated, Log: log}
 	a.access = &accessservice.Service{Store: a.store, System: a.system, Now: time.Now}
 	a.wireConnections(csfle.NewSealer(csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})))
-	if err := a.wireSyncs(); err != nil {
+	if err := a.wireSyncs(ctx); err != nil {
 		return nil, err
 	}
 	return a, a.found(ctx)
@@ -164,15 +163,15 @@ func (a *app) wireWebhooks(sealer *csfle.Sealer) {
 	a.webhooks = &webhookservice.Service{Store: a.store, Vault: v, Client: client, Now: time.Now, Allowed: a.guard.Check, Wake: a.deliverer.Wake}
 }
 
-func (a *app) wireSyncs() error {
-	folder, err := dir.New(a.settings.Destination, dir.Options{})
+func (a *app) wireSyncs(ctx context.Context) error {
+	destinations, err := openDestinations(ctx, a.settings.DestinationList())
 	if err != nil {
 		return err
 	}
 	if err := engine.CleanScratch(a.settings.DataDir); err != nil { // the store's lock says that nobody else is here
 		a.log.Warn("what sorting left behind stays", "error", err)
 	}
-	buckets := &bucketservice.Service{Store: a.store, Destinations: map[string]sink.Destination{bucketservice.DefaultDestination: folder}, Now: time.Now, Wake: func() { a.worker.SweepNow() }}
+	buckets := &bucketservice.Service{Store: a.store, Destinations: destinations, Now: time.Now, Wake: func() { a.worker.SweepNow() }}
 	eng := &engine.Engine{
 		Store: a.store, Now: time.Now, Log: a.log, Health: reporter{a.connections, a.log}, Scratch: a.settings.DataDir,
 		Open: func(ctx context.Context, org id.Org, c id.Connection) (engine.Source, error) {

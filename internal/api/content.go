@@ -44,8 +44,12 @@ func (c *call) objectContent(none) error {
 	}
 	var in io.ReadCloser
 	if c.r.Method != http.MethodHead {
-		if in, err = c.Buckets.Content(c.ctx(), b, o, from); err != nil {
+		in, err = c.Buckets.Content(c.ctx(), b, o, from)
+		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Corrupt) {
 			return errs.Wrap(err, errs.Internal, "object.content", "the content can't be read: mooring sync verify --repair brings it again")
+		}
+		if err != nil {
+			return err
 		}
 		defer in.Close()
 	}

@@ -31,6 +31,7 @@ type Server struct {
 	Store          string   // "sqlite"
 	MasterKeyFile  string   // default <data-dir>/master.key
 	Destination    string   // folder of the default destination; default <data-dir>/buckets
+	Destinations   string   // the operator's destinations, as JSON
 	AllowNetworks  []string // CIDR ranges beside the public ones that connections may reach
 	OutboundProxy  string
 	Endpoints      []string // PROVIDER.NAME=URL, instead of a provider's own
@@ -51,6 +52,8 @@ type Server struct {
 	proxyURL  *url.URL
 	endpoints map[string]map[string]string
 	oauth     []OAuthClient
+
+	destinations []Destination
 }
 
 // DefaultListen is where a server listens unless told otherwise.
@@ -79,6 +82,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.BoolVar(&s.Retain, "archive-retain-credentials", false, "keep the sealed credentials of archived connections")
 	f.IntVar(&s.AuditDays, "audit-retention-days", 0, "`days` that entries of audit trails are kept; a signed checkpoint takes the place of older ones (default: for ever)")
 	s.oauthFlags(f)
+	s.destinationFlags(f)
 	f.StringVar(&s.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&s.LogFormat, "log-format", "text", "text or json")
 	return s
@@ -107,9 +111,6 @@ func (s *Server) Validate() error {
 	if s.MasterKeyFile == "" {
 		s.MasterKeyFile = filepath.Join(s.DataDir, "master.key")
 	}
-	if s.Destination == "" {
-		s.Destination = filepath.Join(s.DataDir, "buckets")
-	}
 	if s.Syncs < 1 || s.Syncs > 256 {
 		return invalid("--syncs must be between 1 and 256")
 	}
@@ -127,7 +128,7 @@ func (s *Server) Validate() error {
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		return invalid("--log-format must be text or json")
 	}
-	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkPublicURL, s.checkOAuth, s.checkListen, s.checkTLS, s.checkTelemetry} {
+	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkPublicURL, s.checkOAuth, s.checkDestinations, s.checkListen, s.checkTLS, s.checkTelemetry} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -62,9 +62,9 @@ func readFile(f *pflag.FlagSet, file string) (map[string]string, error) {
 	out := map[string]string{}
 	var unknown []string
 	for name, v := range doc {
-		if name == oauthTable && f.Lookup(oauthFlag) != nil {
-			if out[oauthFlag], err = oauthText(v); err != nil {
-				return nil, invalid("--config: " + file + ": oauth_clients must hold tables [oauth_clients.NAME]")
+		if flag := tables[name]; flag != "" && f.Lookup(flag) != nil {
+			if out[flag], err = encodeTables(v); err != nil {
+				return nil, invalid("--config: " + file + ": " + name + " must hold tables [" + name + ".NAME]")
 			}
 			continue
 		}

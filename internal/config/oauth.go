@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"io"
 	"net/url"
 	"os"
@@ -44,15 +43,6 @@ func (s *Server) oauthFlags(f *pflag.FlagSet) {
 	_ = f.MarkHidden(oauthFlag) // it was just declared
 }
 
-// oauthText brings the file's tables to the form of the flag.
-func oauthText(v any) (string, error) {
-	if _, ok := v.(map[string]any); !ok {
-		return "", errs.New(errs.Invalid, "config", "not a table")
-	}
-	raw, err := json.Marshal(v)
-	return string(raw), err
-}
-
 // clientID is what both providers' ids are made of.
 var (
 	clientID = regexp.MustCompile(`^[!-~]{1,255}$`)
@@ -64,10 +54,8 @@ func (s *Server) checkOAuth() error {
 	if s.OAuth == "" {
 		return nil
 	}
-	var tables map[string]oauthSettings
-	d := json.NewDecoder(strings.NewReader(s.OAuth))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&tables); err != nil || d.More() { // its text may quote a secret that was put in the wrong place
+	tables, ok := decodeTables[oauthSettings](s.OAuth)
+	if !ok {
 		return invalid("oauth_clients must hold tables [oauth_clients.NAME] of provider, client_id, client_secret_file and tenant, all texts, and nothing else")
 	}
 	for name, t := range tables {

@@ -4,6 +4,8 @@ package service
 import (
 	"context"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -69,7 +71,7 @@ func (s *Service) Create(ctx context.Context, org id.Org, ns id.Namespace, actor
 	dest, ok := s.Destinations[r.Destination]
 	if !ok {
 		f := errs.NewFields("body")
-		f.Add("unknown_destination", "the operator has defined no destination of this name", "destination")
+		f.Add("unknown_destination", "the operator has defined no destination of this name; there are: "+strings.Join(slices.Sorted(maps.Keys(s.Destinations)), ", "), "destination")
 		return bucket.Bucket{}, f.Err("bucket.create")
 	}
 	now := s.Now().UTC().Truncate(time.Millisecond)

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+
+	"mooring/internal/config"
+	"mooring/internal/errs"
+	"mooring/internal/sink"
+	"mooring/internal/sink/dir"
+	"mooring/internal/sink/s3"
+)
+
+// openDestinations opens what the operator has defined, by name.
+func openDestinations(ctx context.Context, list []config.Destination) (map[string]sink.Destination, error) {
+	out := map[string]sink.Destination{}
+	for _, d := range list {
+		opened, err := openDestination(ctx, d)
+		if err != nil {
+			return nil, errs.Wrap(err, errs.Unavailable, "destination", "the destination "+d.Name+" can't be opened")
+		}
+		out[d.Name] = opened
+	}
+	return out, nil
+}
+
+func openDestination(ctx context.Context, d config.Destination) (sink.Destination, error) {
+	if d.Path != "" {
+		return dir.New(d.Path, dir.Options{})
+	}
+	o := s3.Options{Endpoint: d.Endpoint, VirtualHosted: d.VirtualHosted, Region: d.Region, Bucket: d.Bucket, Prefix: d.Prefix}
+	if d.AccessKeyID != "" {
+		o.Credentials = s3.Key(d.AccessKeyID, d.Secret)
+		return s3.New(o)
+	}
+	var err error
+	if o.Credentials, err = s3.Own(ctx, d.Region); err != nil {
+		return nil, err
+	}
+	return s3.New(o)
+}
