@@ -36,9 +36,11 @@ import (
 	"mooring/internal/store"
 	"mooring/internal/store/sqlite"
 	"mooring/internal/store/system"
+	"mooring/internal/surface"
 	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
 	"mooring/internal/usage"
+	"mooring/internal/web"
 	webhookservice "mooring/internal/webhook/service"
 	"mooring/internal/worker"
 )
@@ -65,6 +67,8 @@ type app struct {
 	webhooks    *webhookservice.Service
 	deliverer   *webhookservice.Deliverer
 	handler     http.Handler
+	url         string // where it is served, once it is
+	founded     bool   // the store is new
 	first       id.Org // whose admin key is in admin.key
 }
 
@@ -116,7 +120,7 @@ func (a *app) found(ctx context.Context) error {
 		return nil
 	}
 	f, err := a.access.Found(ctx, "default", "admin@localhost.invalid", a.keepFirst)
-	a.first = f.Organization.ID
+	a.first, a.founded = f.Organization.ID, err == nil
 	return err
 }
 
@@ -197,10 +201,24 @@ func (a *app) wireSyncs(ctx context.Context) error {
 	}).Init()
 	a.metrics.Watch(census(a.system), a.worker.Running, a.log)
 	a.syncs = &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt, Log: a.log}
-	a.handler = api.New(api.Server{
+	guard := &surface.Guard{}
+	programs := api.New(api.Server{
+		Guard:  guard,
 		Access: a.access, Connections: a.connections, OAuth: a.connect, Buckets: buckets, Syncs: a.syncs, Degraded: a.outbound.Degraded, Engine: eng, Verify: a.verify, Store: a.store, Trails: a.trails, Webhooks: a.webhooks, Log: a.log,
 		Observer: a.metrics, Metrics: a.metrics.Handler(), Operator: func() id.Org { return a.first },
 		Version: version, TrustedProxies: a.settings.Proxies(), Providers: providers(),
+	})
+	people := web.New(web.Server{
+		Guard: guard, Access: a.access, Connections: a.connections, OAuth: a.connect, Buckets: buckets, Syncs: a.syncs, Engine: eng, Verify: a.verify, Store: a.store,
+		Trails: a.trails, Webhooks: a.webhooks, Log: a.log, Observer: a.metrics, Version: version, PublicURL: a.settings.PublicURL, TLS: a.settings.TLSCert != "",
+		TrustedProxies: a.settings.Proxies(), Providers: providers(),
+	})
+	a.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if api.Owns(r.URL.Path) {
+			programs.ServeHTTP(w, r)
+		} else {
+			people.ServeHTTP(w, r)
+		}
 	})
 	return nil
 }

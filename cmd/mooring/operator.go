@@ -32,7 +32,7 @@ const (
 
 // order is what an operator asks for, and answer what came of it.
 type order struct {
-	Do    string `json:"do"` // "organization create" or "key reset-admin"
+	Do    string `json:"do"` // "organization create", "key reset-admin" or "dashboard"
 	Name  string `json:"name,omitempty"`
 	Email string `json:"email,omitempty"`
 	Org   id.Org `json:"organization,omitempty"`
@@ -41,6 +41,7 @@ type order struct {
 type answer struct {
 	Org     id.Org `json:"organization,omitempty"`
 	KeyFile string `json:"key_file,omitempty"`
+	Link    string `json:"link,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Kind    string `json:"kind,omitempty"`
 }
@@ -83,6 +84,10 @@ func operate(cmd *cobra.Command, settings *config.Server, o order) error {
 	}
 	if wantsJSON(cmd) {
 		return printJSON(cmd.OutOrStdout(), a)
+	}
+	if a.Link != "" {
+		fmt.Fprintf(cmd.OutOrStdout(), "open this in a browser within ten minutes; it can be used once:\n%s\n", a.Link)
+		return nil
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "organization %s: its admin key is in %s\n", a.Org, a.KeyFile)
 	return nil
@@ -149,6 +154,13 @@ func (a *app) carryOut(ctx context.Context, o order) (answer, error) {
 		}
 		_, err = a.access.ResetAdmin(ctx, org, keep)
 		return answer{Org: org, KeyFile: file}, err
+	case "dashboard":
+		org, err := a.onlyOrg(ctx, o.Org)
+		if err != nil {
+			return answer{}, err
+		}
+		link, err := a.signInLink(ctx, org)
+		return answer{Org: org, Link: link}, err
 	}
 	return answer{}, errs.New(errs.Invalid, "operator", "unknown order")
 }

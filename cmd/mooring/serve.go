@@ -24,6 +24,12 @@ func serveCommand() *cobra.Command {
 	return processCommand("serve", "Serve the API and work on what is due", func(cmd *cobra.Command, a *app) error {
 		return a.serve(cmd.Context(), func(url string) {
 			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\nadmin key: %s\n", url, filepath.Join(a.settings.DataDir, adminKey))
+			if !a.founded {
+				return
+			}
+			if link, err := a.signInLink(cmd.Context(), a.first); err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "sign in, once and within ten minutes: %s\nanother link: mooring dashboard\n", link)
+			}
 		})
 	})
 }
@@ -88,6 +94,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if err != nil {
 		return errs.New(errs.Unavailable, "serve", "can't listen on "+a.settings.Listen+": is another server running there?")
 	}
+	a.url = a.settings.URL(l.Addr().String())
 	if err := errors.Join(a.serveSocket(ctx), a.noteAddress(l.Addr())); err != nil {
 		_ = l.Close()
 		return err
@@ -105,7 +112,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 		defer cancel()
 		_ = srv.Shutdown(grace)
 	})
-	ready(a.settings.URL(l.Addr().String()))
+	ready(a.url)
 	if a.settings.TLSCert != "" {
 		err = srv.ServeTLS(l, a.settings.TLSCert, a.settings.TLSKey)
 	} else {

@@ -25,6 +25,14 @@ type Session struct {
 	ExpiresAt time.Time `bson:"expires_at"` // moves while it is used, up to SessionLife after CreatedAt
 }
 
+// See notes that the session is in use.
+func (s *Session) See(now time.Time) {
+	s.SeenAt, s.ExpiresAt = now, now.Add(SessionIdle)
+	if end := s.CreatedAt.Add(SessionLife); s.ExpiresAt.After(end) {
+		s.ExpiresAt = end
+	}
+}
+
 // How long sessions last.
 const (
 	LinkLife    = 10 * time.Minute

@@ -18,6 +18,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
+	"sync"
 	"time"
 
 	accessservice "mooring/internal/access/service"
@@ -117,6 +119,23 @@ func serve(deps Server, table []route) http.Handler {
 		Log: s.Log, Observer: s.Observer, Proxies: s.TrustedProxies, Policy: "default-src 'none'; frame-ancestors 'none'",
 		Fail: func(a *surface.Answer, r *http.Request, err error) { s.fail(a, r, nil, err) },
 	}.Wrap(s.mux())
+}
+
+// Owns reports whether a path is the API's: each that begins like one of its
+// routes, so that what is below /v1 is answered by the API even where nothing is.
+func Owns(path string) bool { return owned()[firstSegment(path)] }
+
+var owned = sync.OnceValue(func() map[string]bool {
+	out := map[string]bool{}
+	for _, r := range routes() {
+		out[firstSegment(r.path)] = true
+	}
+	return out
+})
+
+func firstSegment(path string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return first
 }
 
 // routes is the whole table, in the order of the documentation.

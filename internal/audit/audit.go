@@ -49,6 +49,9 @@ const (
 	WebhookCreated    = "webhook_created" // these three are not the contract's
 	WebhookUpdated    = "webhook_updated"
 	WebhookDeleted    = "webhook_deleted"
+	SessionOffered    = "session_link_created" // nor are these, of the dashboard
+	SessionStarted    = "session_started"
+	SessionEnded      = "session_ended"
 )
 
 // Resource types.

@@ -104,4 +104,5 @@ type Filter struct {
 	IsActive *bool
 	// UnusedSince selects those that were never used, or last before it.
 	UnusedSince time.Time
+	Search      string // part of a name, in any case
 }

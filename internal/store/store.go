@@ -121,7 +121,6 @@ type APIKeys interface {
 type Sessions interface {
 	Records[access.Session, id.Session]
 	List(ctx context.Context, org id.Org, p Page) (List[access.Session], error)
-	Remove(ctx context.Context, org id.Org, s id.Session) error // a missing one is no error
 	// Sweep removes those that expire at now or before.
 	Sweep(ctx context.Context, org id.Org, now time.Time) error
 }

@@ -75,15 +75,21 @@ func (s *Service) Authenticate(ctx context.Context, key secret.String) (Principa
 	if StatusOf(k, now) != access.KeyActive {
 		return Principal{}, errKey
 	}
-	if k.LastUsedAt == nil || now.Sub(*k.LastUsedAt) > time.Minute {
-		// Best effort: a key works even when the note of its use can't be written.
-		_, _ = s.Store.APIKeys().Update(ctx, k.Org, k.ID, func(k *access.APIKey) error {
-			at := now.UTC().Truncate(time.Millisecond)
-			k.LastUsedAt = &at
-			return nil
-		})
-	}
+	s.used(ctx, k, now)
 	return Principal{Org: k.Org, Key: k}, nil
+}
+
+// used notes that a key is in use. Best effort: a key works even when the note
+// can't be written.
+func (s *Service) used(ctx context.Context, k access.APIKey, now time.Time) {
+	if k.LastUsedAt != nil && now.Sub(*k.LastUsedAt) <= time.Minute {
+		return
+	}
+	_, _ = s.Store.APIKeys().Update(ctx, k.Org, k.ID, func(k *access.APIKey) error {
+		at := now.UTC().Truncate(time.Millisecond)
+		k.LastUsedAt = &at
+		return nil
+	})
 }
 
 // StatusOf is a key's status with expiry taken into account.

@@ -89,6 +89,10 @@ func connectionConditions(org id.Org, f connection.Filter) *conditions {
 	if !f.UnusedSince.IsZero() {
 		w.add("(last_used IS NULL OR last_used < ?)", f.UnusedSince.UnixMilli())
 	}
+	if f.Search != "" {
+		part, args := contains([]string{"name"}, f.Search, false)
+		w.add(part, args...)
+	}
 	return w
 }
 

@@ -32,14 +32,7 @@ func newSessions(s *Store) sessions {
 
 // List implements store.Sessions.
 func (c sessions) List(ctx context.Context, org id.Org, p store.Page) (store.List[access.Session], error) {
-	w := &conditions{}
-	w.add("org = ?", string(org))
-	return c.list(ctx, org, w, p)
-}
-
-// Remove implements store.Sessions.
-func (c sessions) Remove(ctx context.Context, org id.Org, s id.Session) error {
-	return c.remove(ctx, " WHERE org = ? AND id = ?", string(org), string(s))
+	return c.list(ctx, org, ofOrg(org), p)
 }
 
 // Sweep implements store.Sessions.

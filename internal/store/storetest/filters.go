@@ -68,6 +68,9 @@ func testConnectionFilter(t *testing.T, h Harness) {
 		{connection.Filter{IsActive: &no}, []int{3, 1}},
 		{connection.Filter{Provider: "gdrive", IsActive: &yes}, []int{2}},
 		{connection.Filter{Provider: "x"}, nil},
+		{connection.Filter{Search: "CONNECTION conn_"}, []int{3, 2, 1, 0}},
+		{connection.Filter{Search: made[2][5:]}, []int{2}},
+		{connection.Filter{Search: "%"}, nil},
 	} {
 		l := ok(h.Store.Connections().List(t.Context(), org, c.filter, whole))(t)
 		same(t, "list", ids(l, func(d *connection.Connection) id.Connection { return d.ID }), pick(made, c.want...))

@@ -13,7 +13,6 @@ import (
 func sessionTests() []subtest {
 	return []subtest{
 		{"LinkIsUsedOnce", testLinkIsUsedOnce},
-		{"Remove", testRemoveSession},
 		{"SweepExpired", testSweepSessions},
 	}
 }
@@ -49,17 +48,6 @@ func testLinkIsUsedOnce(t *testing.T, h Harness) {
 		return err
 	}), errs.Conflict)
 	same(t, "how many of 32 got in", n, 1)
-}
-
-func testRemoveSession(t *testing.T, h Harness) {
-	org := id.NewOrg()
-	s := ok(h.Store.Sessions().Insert(t.Context(), org, newSession(org, 1)))(t)
-	must(t, h.Store.Sessions().Remove(t.Context(), id.NewOrg(), s.ID))
-	ok(h.Store.Sessions().Get(t.Context(), org, s.ID))(t)
-	must(t, h.Store.Sessions().Remove(t.Context(), org, s.ID))
-	must(t, h.Store.Sessions().Remove(t.Context(), org, s.ID))
-	_, err := h.Store.Sessions().Get(t.Context(), org, s.ID)
-	wantKind(t, "Get after Remove", err, errs.NotFound)
 }
 
 func testSweepSessions(t *testing.T, h Harness) {

@@ -1,0 +1,118 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+
+	"mooring/internal/access"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// frame is what templates/layout.html shows around a page's own block "main",
+// which finds its data in .Data.
+type frame struct {
+	Title   string
+	Section string   // of the navigation, "" for none
+	Problem *problem // what is wrong with what was asked, for the block #problem
+	Notice  string   // what was done
+	Data    any
+
+	v *visit
+}
+
+// SignedIn reports whether the visitor is known.
+func (f frame) SignedIn() bool { return f.v != nil && f.v.who.Org != "" }
+
+// Key is the name of the key that the visitor signed in with.
+func (f frame) Key() string { return f.v.who.Key.Name }
+
+// Can reports whether the visitor has a permission, so that a page offers
+// nothing that would be refused. Scopes are asked where something is done.
+func (f frame) Can(need string) bool { return f.SignedIn() && f.v.who.Allows(access.Permission(need)) }
+
+// notices are what pages say after something was done, by the name in the query.
+var notices = map[string]string{
+	"signed-out": "You are signed out.",
+	"created":    "The connection works and is saved.",
+	"saved":      "The changes are saved.",
+	"suspended":  "The connection is suspended: nothing uses it until it is resumed.",
+	"resumed":    "The test passed and the connection is active again.",
+	"archived":   "The connection is archived.",
+	"ended":      "The session is ended.",
+}
+
+// templates are the pages, each a copy of the layout with the page's blocks.
+var templates = sync.OnceValue(func() map[string]*template.Template {
+	base := template.Must(template.New("layout.html").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	out := map[string]*template.Template{}
+	names, err := fs.Glob(templateFiles, "templates/*.html")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		if short := path.Base(name); short != "layout.html" && short != "parts.html" {
+			out[short] = template.Must(template.Must(base.Clone()).ParseFS(templateFiles, name))
+		}
+	}
+	return out
+})
+
+// show answers with a page: templates/NAME within the layout.
+func (v *visit) show(status int, name string, f frame) error {
+	f.v = v
+	if f.Notice == "" {
+		f.Notice = notices[v.r.URL.Query().Get("done")]
+	}
+	return v.write(status, name, "layout.html", f)
+}
+
+// fragment answers with one block of a page's template.
+func (v *visit) fragment(status int, name, block string, data any) error {
+	return v.write(status, name, block, data)
+}
+
+func (v *visit) write(status int, name, block string, data any) error {
+	out, err := markup(name, block, data)
+	if err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	if v.r.Method != http.MethodHead {
+		_, _ = v.w.Write(out) // a client that has gone is no error
+	}
+	return nil
+}
+
+// markup renders a block, whole or not at all.
+func markup(name, block string, data any) ([]byte, error) {
+	var out bytes.Buffer
+	if err := templates()[name].ExecuteTemplate(&out, block, data); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+var functions = template.FuncMap{
+	"asset": assetURL, "when": when, "stamp": stamp, "ago": ago, "bytes": bytesText, "count": countText, "lower": strings.ToLower, "dict": dict,
+	"provider": providerTitle, "sections": sections,
+	"connection": connectionURL, "sign": connectionSign, "syncsign": syncSign, "failed": failed, "changes": changesText,
+}
+
+// dict makes a map of names and values, for templates that take several.
+func dict(pairs ...any) map[string]any {
+	m := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		name, _ := pairs[i].(string)
+		m[name] = pairs[i+1]
+	}
+	return m
+}
