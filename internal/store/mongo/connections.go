@@ -24,7 +24,7 @@ func newConnections(s *Store) connections {
 			return head[id.Connection]{&d.ID, &d.Org, &d.Revision, &d.CreatedAt, &d.Outbox}
 		},
 		derive: func(d *connection.Connection) bson.D {
-			return bson.D{{Key: "unique", Value: liveName(d.Name, d.Status != connection.Archived, string(d.ID))}, {Key: "host", Value: d.Config.Host()}}
+			return bson.D{{Key: "unique", Value: liveName(d.Name, d.Status != connection.Archived, string(d.ID))}, {Key: "host", Value: d.Config.Host()}, {Key: "folded", Value: fold(d.Name)}}
 		},
 		guard: []string{"next_check_at", "last_checked_at", "last_success_at"},
 		merge: func(d *connection.Connection) {
@@ -78,6 +78,9 @@ func connectionFilter(org id.Org, f connection.Filter) bson.D {
 	}
 	if !f.UnusedSince.IsZero() { // or that were never used
 		out = append(out, bson.E{Key: "$nor", Value: bson.A{bson.D{{Key: "last_used_at", Value: bson.D{{Key: "$gte", Value: cut(f.UnusedSince)}}}}}})
+	}
+	if f.Search != "" {
+		out = append(out, contains("derived.folded", fold(f.Search)))
 	}
 	return out
 }

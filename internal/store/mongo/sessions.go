@@ -27,11 +27,6 @@ func (c sessions) List(ctx context.Context, org id.Org, p store.Page) (store.Lis
 	return c.list(ctx, org, ofOrg(org), p)
 }
 
-// Remove implements store.Sessions.
-func (c sessions) Remove(ctx context.Context, org id.Org, s id.Session) error {
-	return c.take(ctx, org, s)
-}
-
 // Sweep implements store.Sessions.
 func (c sessions) Sweep(ctx context.Context, org id.Org, now time.Time) error {
 	return c.expire(ctx, org, now)
