@@ -99,3 +99,17 @@ func providerOf(doc bson.Raw) string {
 	s, _ := v.StringValueOK()
 	return s
 }
+
+// MasterKeyName names, for people, the master key that wrapped the key: its
+// provider, and what tells it from others there.
+func (d KeyDocument) MasterKeyName() string {
+	name := []string{providerOf(d.MasterKey)}
+	for _, field := range []string{"key", "keyVaultEndpoint", "projectId", "location", "keyRing", "keyName", "keyVersion", "keyId"} {
+		if v, err := d.MasterKey.LookupErr(field); err == nil {
+			if s, ok := v.StringValueOK(); ok {
+				name = append(name, s)
+			}
+		}
+	}
+	return strings.Join(name, " ")
+}

@@ -26,6 +26,7 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/health"
 	"mooring/internal/id"
+	"mooring/internal/keys"
 	"mooring/internal/metrics"
 	"mooring/internal/oauth"
 	"mooring/internal/outbound"
@@ -57,6 +58,7 @@ type app struct {
 	guard       *outbound.Guard
 	outbound    *health.Outbound
 	usage       *usage.Counter
+	keys        *keys.Service
 	syncs       *syncingservice.Service
 	access      *accessservice.Service
 	tokens      *tokens.Keeper
@@ -88,7 +90,7 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 		return nil, err
 	}
 	a.system = a.store.System()
-	key, err := masterKey(ctx, a.system, settings.MasterKeyFile)
+	key, err := masterKey(ctx, a.system, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +104,9 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 	a.usage = &usage.Counter{Store: a.store.Usage(), Log: log, Now: time.Now}
 	a.outbound = &health.Outbound{Ask: a.guard.Isolated, Log: log}
 	a.access = &accessservice.Service{Store: a.store, System: a.system, Now: time.Now}
-	a.wireConnections(csfle.NewSealer(csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})))
+	ring := csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})
+	a.keys = &keys.Service{Store: a.store, System: a.system, Master: key, Ring: ring, Now: time.Now}
+	a.wireConnections(csfle.NewSealer(ring))
 	if err := a.wireSyncs(ctx); err != nil {
 		return nil, err
 	}
@@ -245,6 +249,11 @@ func (a *app) work(ctx context.Context) {
 	running.Go(func() { a.deliverer.Run(ctx) })
 	running.Go(func() { a.sweepTokens(ctx) })
 	running.Go(func() { a.usage.Run(ctx) })
+	running.Go(func() {
+		if err := a.keys.Resume(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("destroying keys that were to be destroyed", "error", err)
+		}
+	})
 	running.Wait()
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"testing"
 
 	"mooring/csfle"
@@ -19,10 +18,7 @@ func TestTheAuditKeyIsMadeForANewStoreOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	master, err := csfle.CreateLocalMasterKey(filepath.Join(t.TempDir(), "master.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	master := csfle.GenerateLocalMasterKey()
 	for range 2 {
 		if _, err := auditChain(t.Context(), st.System(), master); err != nil {
 			t.Fatal(err)
@@ -35,11 +31,11 @@ func TestTheAuditKeyIsMadeForANewStoreOnly(t *testing.T) {
 	if _, err := auditChain(t.Context(), st.System(), master); err != nil {
 		t.Fatal(err)
 	}
-	raw, err := st.System().Meta(t.Context(), auditKeyName)
+	raw, err := st.System().Meta(t.Context(), "audit_key")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := st.System().SetMeta(t.Context(), auditKeyName, raw, nil); err != nil {
+	if err := st.System().SetMeta(t.Context(), "audit_key", raw, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := auditChain(t.Context(), st.System(), master); !errs.Is(err, errs.Corrupt) {

@@ -32,10 +32,11 @@ const (
 
 // order is what an operator asks for, and answer what came of it.
 type order struct {
-	Do    string `json:"do"` // "organization create", "key reset-admin" or "dashboard"
+	Do    string `json:"do"` // the command's words
 	Name  string `json:"name,omitempty"`
 	Email string `json:"email,omitempty"`
 	Org   id.Org `json:"organization,omitempty"`
+	keysOrder
 }
 
 type answer struct {
@@ -44,6 +45,7 @@ type answer struct {
 	Link    string `json:"link,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Kind    string `json:"kind,omitempty"`
+	keysAnswer
 }
 
 func organizationCommand() *cobra.Command {
@@ -72,13 +74,7 @@ func resetAdminCommand() *cobra.Command {
 }
 
 func operate(cmd *cobra.Command, settings *config.Server, o order) error {
-	if err := settings.Validate(); err != nil {
-		return err
-	}
-	a, err := throughSocket(cmd.Context(), settings.DataDir, o)
-	if errors.Is(err, errNoServer) {
-		a, err = onStore(cmd.Context(), settings, o)
-	}
+	a, err := carriedOut(cmd, settings, o)
 	if err != nil {
 		return err
 	}
@@ -93,12 +89,25 @@ func operate(cmd *cobra.Command, settings *config.Server, o order) error {
 	return nil
 }
 
+// carriedOut has an order carried out by the server on the data directory, or does so itself.
+func carriedOut(cmd *cobra.Command, settings *config.Server, o order) (answer, error) {
+	if err := settings.Validate(); err != nil {
+		return answer{}, err
+	}
+	a, err := throughSocket(cmd.Context(), settings.DataDir, o)
+	if errors.Is(err, errNoServer) {
+		a, err = onStore(cmd.Context(), settings, o)
+	}
+	return a, err
+}
+
 func onStore(ctx context.Context, settings *config.Server, o order) (answer, error) {
 	app, err := openApp(ctx, settings, nil)
 	if err != nil {
 		return answer{}, err
 	}
 	defer app.close()
+	app.keys.Alone = true // the data directory's lock says so
 	return app.carryOut(ctx, o)
 }
 
@@ -162,7 +171,7 @@ func (a *app) carryOut(ctx context.Context, o order) (answer, error) {
 		link, err := a.signInLink(ctx, org)
 		return answer{Org: org, Link: link}, err
 	}
-	return answer{}, errs.New(errs.Invalid, "operator", "unknown order")
+	return a.carryOutKeys(ctx, o)
 }
 
 // onlyOrg is the organization named, or the only one there is.

@@ -13,14 +13,17 @@ import (
 
 // Organization is a tenant.
 type Organization struct {
-	ID        id.Org         `bson:"_id"`
-	Revision  int64          `bson:"revision"`
-	Name      string         `bson:"name"`
-	DataKey   int            `bson:"data_key"` // n of the current data key <internal_id>/<n>
-	Audit     audit.Settings `bson:"audit_settings"`
-	CreatedAt time.Time      `bson:"created_at"`
-	UpdatedAt time.Time      `bson:"updated_at"`
-	Outbox    outbox.Outbox  `bson:"outbox,omitempty"`
+	ID       id.Org `bson:"_id"`
+	Revision int64  `bson:"revision"`
+	Name     string `bson:"name"`
+	DataKey  int    `bson:"data_key"` // n of the current data key <internal_id>/<n>
+	// KeysDestroyedAt is when the organization was shredded: nothing is sealed for
+	// it any more.
+	KeysDestroyedAt *time.Time     `bson:"keys_destroyed_at,omitempty"`
+	Audit           audit.Settings `bson:"audit_settings"`
+	CreatedAt       time.Time      `bson:"created_at"`
+	UpdatedAt       time.Time      `bson:"updated_at"`
+	Outbox          outbox.Outbox  `bson:"outbox,omitempty"`
 }
 
 // User belongs to one organization. Email is unique within it, in lower case.

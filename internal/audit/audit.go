@@ -46,12 +46,16 @@ const (
 	APIKeyRevoked     = "api_key_revoked"
 	APIKeyScope       = "api_key_scope_updated"
 	PermissionUpdated = "permission_updated"
-	WebhookCreated    = "webhook_created" // these three are not the contract's
+	WebhookCreated    = "webhook_created" // these and those below are not the contract's
 	WebhookUpdated    = "webhook_updated"
 	WebhookDeleted    = "webhook_deleted"
-	SessionOffered    = "session_link_created" // nor are these, of the dashboard
+	SessionOffered    = "session_link_created" // of the dashboard
 	SessionStarted    = "session_started"
 	SessionEnded      = "session_ended"
+	MasterKeyChanged  = "master_key_changed" // of the operator
+	DataKeyRotated    = "data_key_rotated"
+	DataKeyRetired    = "data_key_retired"
+	DataKeysDestroyed = "data_keys_destroyed"
 )
 
 // Resource types.

@@ -30,6 +30,8 @@ type Server struct {
 	DataDir        string   // database, keys, and by default the content
 	Store          string   // "sqlite"
 	MasterKeyFile  string   // default <data-dir>/master.key
+	KMS            string   // URI of a master key in a key service, instead
+	SecondMaster   string   // file or URI of another one, which a change of the master key leads to or comes from
 	Destination    string   // folder of the default destination; default <data-dir>/buckets
 	Destinations   string   // the operator's destinations, as JSON
 	AllowNetworks  []string // CIDR ranges beside the public ones that connections may reach
@@ -69,6 +71,8 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.StringVar(&s.DataDir, "data-dir", DefaultDataDir(), "`directory` of the database, the keys and, by default, the content")
 	f.StringVar(&s.Store, "store", "sqlite", "where records are kept: sqlite, in the data directory")
 	f.StringVar(&s.MasterKeyFile, "master-key-file", "", "`file` of the 96-byte master key (default: DATA-DIR/master.key, made for a new store)")
+	f.StringVar(&s.KMS, "kms", "", "`URI` of the master key in a key service, instead of a file: aws-kms://ARN, gcp-kms://projects/…, azure-kms://HOST/keys/NAME/VERSION; see docs/keys.md")
+	f.StringVar(&s.SecondMaster, "second-master-key", "", "`file` or URI of a second master key, while `mooring keys rewrap` changes from one to the other")
 	f.StringVar(&s.Destination, "destination", "", "`folder` of the default destination (default: DATA-DIR/buckets)")
 	f.StringSliceVar(&s.AllowNetworks, "allow-network", nil, "loopback or private `CIDR` that connections may reach (repeatable)")
 	f.StringVar(&s.OutboundProxy, "outbound-proxy", "", "`URL` of the proxy for connections; environment proxies are not used")
@@ -108,7 +112,10 @@ func (s *Server) Validate() error {
 	if s.Store != "sqlite" {
 		return invalid("--store: only sqlite is available in this version")
 	}
-	if s.MasterKeyFile == "" {
+	if s.KMS != "" && s.MasterKeyFile != "" {
+		return invalid("--kms and --master-key-file exclude each other; --second-master-key is for the other one")
+	}
+	if s.MasterKeyFile == "" && s.KMS == "" {
 		s.MasterKeyFile = filepath.Join(s.DataDir, "master.key")
 	}
 	if s.Syncs < 1 || s.Syncs > 256 {
@@ -246,6 +253,14 @@ func (s *Server) checkTLS() error {
 		return errs.Wrap(err, errs.Invalid, "config", "--tls-cert and --tls-key can't be read as a pair")
 	}
 	return nil
+}
+
+// MasterKey names the master key: a file, or the URI of one in a key service.
+func (s *Server) MasterKey() string {
+	if s.KMS != "" {
+		return s.KMS
+	}
+	return s.MasterKeyFile
 }
 
 // Networks are the ranges of AllowNetworks, after Validate.

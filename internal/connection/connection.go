@@ -39,6 +39,7 @@ type Connection struct {
 	Revision    int64          `bson:"revision"` // moved by the store at each update
 	Provider    string         `bson:"provider_type"`
 	Config      config.Sealed  `bson:"provider_config"`
+	RefreshFrom string         `bson:"refresh_lineage,omitempty"` // see Lineage
 	Name        string         `bson:"name"`
 	Description *string        `bson:"description"`
 	Metadata    map[string]any `bson:"metadata"`

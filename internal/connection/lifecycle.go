@@ -105,6 +105,9 @@ func ReplaceConfig(c *Connection, s config.Sealed, tested *Attempt, by audit.Act
 	}
 	now = cut(now)
 	c.note(now, by, audit.ConnectionUpdated, configChanges(c.Config, s))
+	if !sameRefresh(c.Config, s) {
+		c.RefreshFrom = ""
+	}
 	c.Config, c.UpdatedAt = s, now
 	c.CredentialsGeneration++
 	switch {
@@ -170,6 +173,17 @@ func Archive(c *Connection, retain bool, by audit.Actor, now time.Time) error {
 	}
 	c.raise(now, event.ConnectionArchived)
 	c.note(now, by, audit.ConnectionDeleted, map[string]any{"status": pair(was, Archived), "credentials_destroyed": !retain})
+	return nil
+}
+
+// Shred ends a connection whose data keys are gone: it is archived, and what is
+// left of its credentials is taken away also if it was archived before.
+func Shred(c *Connection, by audit.Actor, now time.Time) error {
+	if c.Status != Archived {
+		return Archive(c, false, by, now)
+	}
+	c.Config.Destroyed = slices.Sorted(maps.Keys(c.Config.Secrets))
+	c.Config.Secrets, c.CredentialsDestroyed, c.UpdatedAt = nil, true, cut(now)
 	return nil
 }
 

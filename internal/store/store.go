@@ -166,6 +166,7 @@ type Tokens interface {
 // Consents are attempts to connect by asking a user, until they expire.
 type Consents interface {
 	Records[connection.Consent, string]
+	List(ctx context.Context, org id.Org, p Page) (List[connection.Consent], error) // newest first
 	// Sweep removes those that expire at now or before.
 	Sweep(ctx context.Context, org id.Org, now time.Time) error
 }

@@ -11,8 +11,6 @@ package tokens
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"sync"
 	"time"
 
@@ -113,7 +111,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // like those of an archived connection.
 func (k *Keeper) Of(conn *connection.Connection, c config.Config) driver.Tokens {
 	return &handle{k: k, org: conn.Org, conn: conn.ID, generation: conn.CredentialsGeneration,
-		lineage: lineage(conn.Config), use: c.Use(), provider: c.Provider, credential: c.Credential}
+		lineage: connection.Lineage(conn), use: c.Use(), provider: c.Provider, credential: c.Credential}
 }
 
 // Renewed is Of for a configuration that shall be proven by an exchange of its
@@ -144,18 +142,6 @@ func (k *Keeper) Close(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 	}
-}
-
-// lineage names the refresh token of a stored configuration: the one that later
-// ones descend from. While a replacement of the configuration keeps it, they
-// stay good.
-func lineage(c config.Sealed) string {
-	sealed, ok := c.Secrets[refreshField]
-	if !ok {
-		return ""
-	}
-	sum := sha256.Sum256(sealed.Data)
-	return hex.EncodeToString(sum[:16])
 }
 
 // entry is what a process holds of one connection.

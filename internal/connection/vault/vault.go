@@ -39,6 +39,9 @@ func (v Vault) Seal(ctx context.Context, b csfle.Binding, s secret.String) (bson
 	if err != nil {
 		return bson.Binary{}, errs.Wrap(err, errs.Internal, op, "the organization's data key can't be told")
 	}
+	if o.KeysDestroyedAt != nil {
+		return bson.Binary{}, errs.New(errs.Conflict, op, "the keys of this organization were destroyed: it can keep no secrets any more")
+	}
 	n := max(o.DataKey, 1)
 	if _, err := v.Sealer.EnsureKey(ctx, b.Org, n); err != nil {
 		return bson.Binary{}, errs.Wrap(err, errs.Internal, op, "the organization's data key can't be used")

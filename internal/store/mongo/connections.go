@@ -181,6 +181,11 @@ func newConsents(s *Store) consents {
 	})}
 }
 
+// List implements store.Consents.
+func (c consents) List(ctx context.Context, org id.Org, p store.Page) (store.List[connection.Consent], error) {
+	return c.list(ctx, org, ofOrg(org), p)
+}
+
 // Sweep implements store.Consents.
 func (c consents) Sweep(ctx context.Context, org id.Org, now time.Time) error {
 	return c.expire(ctx, org, now)

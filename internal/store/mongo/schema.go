@@ -54,7 +54,7 @@ var collections = map[string][]index{
 	},
 	"sessions": {list, {"expires", "internal_id expires_at", false}, waiting},
 	"tokens":   {{"organization", "internal_id", false}},
-	"consents": {{"expires", "internal_id expires_at", false}, waiting},
+	"consents": {list, {"expires", "internal_id expires_at", false}, waiting},
 	"usage":    {{"day", "internal_id day", false}},
 	"buckets":  {list, {"unique", "internal_id namespace_id derived.unique", true}, {"status", "status _id", false}, waiting},
 	"syncs": {

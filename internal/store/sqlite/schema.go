@@ -11,13 +11,18 @@ import (
 
 // migrations lead from each version of the schema to the next: the first makes
 // version 1 from nothing. A migration that was released is never changed.
-var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus, schemaWebhooks, schemaWatch, schemaSessions}
+var migrations = []string{schemaRecords + schemaCatalogue + schemaSyncing, schemaTokens, schemaCheckpoints, schemaCensus, schemaWebhooks, schemaWatch, schemaSessions, schemaConsents}
 
 // Kind is what this store is called where stores are told apart.
 const Kind = "sqlite"
 
 // Schema is the version of the schema that this program writes.
 var Schema = len(migrations)
+
+// Consents are listed when their organization gets another data key.
+const schemaConsents = `
+CREATE INDEX consents_list ON consents (org, created, id);
+`
 
 // What heartbeats move stands beside the document. The due queue is read from
 // its index alone.

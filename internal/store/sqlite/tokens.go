@@ -6,6 +6,7 @@ import (
 
 	"mooring/internal/connection"
 	"mooring/internal/id"
+	"mooring/internal/store"
 )
 
 // What connections were exchanged for, and consents under way.
@@ -53,6 +54,11 @@ func newConsents(s *Store) consents {
 		},
 		columns: []column[connection.Consent]{{"expires", func(d *connection.Consent) any { return d.ExpiresAt.UnixMilli() }}},
 	})}
+}
+
+// List implements store.Consents. There are few: they expire within minutes.
+func (c consents) List(ctx context.Context, org id.Org, p store.Page) (store.List[connection.Consent], error) {
+	return c.list(ctx, org, ofOrg(org), p)
 }
 
 // Sweep implements store.Consents.

@@ -109,6 +109,15 @@ func recordListers() []lister {
 				return page(func(d *syncing.Run) string { return string(d.ID) })(s.Runs().List(ctx, org, syncing.RunFilter{}, p))
 			},
 		}, {
+			"Consents",
+			func(ctx context.Context, s store.Store, org id.Org, n int) (string, error) {
+				d, err := s.Consents().Insert(ctx, org, newConsent(org, n))
+				return d.ID, err
+			},
+			func(ctx context.Context, s store.Store, org id.Org, p store.Page) ([]string, string, error) {
+				return page(func(d *connection.Consent) string { return d.ID })(s.Consents().List(ctx, org, p))
+			},
+		}, {
 			"Users",
 			func(ctx context.Context, s store.Store, org id.Org, n int) (string, error) {
 				d, err := s.Users().Insert(ctx, org, newUser(org, n))
