@@ -1,9 +1,8 @@
 package api
 
 import (
-	"strings"
-
 	"mooring/internal/provider/driver"
+	"mooring/internal/surface"
 )
 
 // Folders and files are what Browse gives, for every provider: the contract
@@ -36,7 +35,7 @@ func (c *call) listFolders(q folderQuery, _ none) (out listFoldersResponse, err 
 	out = listFoldersResponse{Results: []folderItem{}, ParentPath: q.Path, NextCursor: text(found.Next)}
 	for _, x := range found.Items {
 		if x.Folder {
-			out.Results = append(out.Results, folderItem{ID: x.ID, Name: x.Name, Path: itemPath(q.Path, x), MimeType: folderType})
+			out.Results = append(out.Results, folderItem{ID: x.ID, Name: x.Name, Path: surface.ItemPath(q.Path, x), MimeType: folderType})
 		}
 	}
 	return out, err
@@ -71,7 +70,7 @@ func (c *call) listFiles(q fileQuery, _ none) (out filesPreviewResponse, err err
 	for _, x := range found.Items {
 		if !x.Folder {
 			out.Results = append(out.Results, fileItem{
-				ID: x.ID, Name: x.Name, Path: itemPath(q.Path, x), MimeType: mimeOf(x), SizeBytes: sizeOf(x), ModifiedAt: maybe(&x.ModifiedAt),
+				ID: x.ID, Name: x.Name, Path: surface.ItemPath(q.Path, x), MimeType: mimeOf(x), SizeBytes: sizeOf(x), ModifiedAt: maybe(&x.ModifiedAt),
 			})
 		}
 	}
@@ -104,7 +103,7 @@ func (c *call) browse(q browseQuery, _ none) (out browseResponse, err error) {
 	found, err := c.below(q.Path, q.Cursor, q.Limit)
 	out = browseResponse{Results: []browseItem{}, Path: q.Path, Pagination: paging{Limit: q.Limit, Cursor: q.Cursor}.answer(found.Next, -1)}
 	for _, x := range found.Items {
-		item := browseItem{ID: x.ID, Name: x.Name, Path: itemPath(q.Path, x), Folder: x.Folder, ModifiedAt: maybe(&x.ModifiedAt)}
+		item := browseItem{ID: x.ID, Name: x.Name, Path: surface.ItemPath(q.Path, x), Folder: x.Folder, ModifiedAt: maybe(&x.ModifiedAt)}
 		if !x.Folder {
 			item.SizeBytes = sizeOf(x)
 		}
@@ -123,15 +122,6 @@ func (c *call) below(path, cursor string, limit int) (driver.Listing, error) {
 		path = ""
 	}
 	return c.Connections.Browse(c.ctx(), c.org(), string(conn.ID), path, cursor, limit)
-}
-
-// itemPath is where an item stands: what the source says, else below the path
-// that was asked for.
-func itemPath(parent string, x driver.Item) string {
-	if x.Path != "" {
-		return x.Path
-	}
-	return strings.TrimSuffix(parent, "/") + "/" + x.Name
 }
 
 func mimeOf(x driver.Item) string {

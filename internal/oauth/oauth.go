@@ -67,6 +67,17 @@ func New(d Deps) *Service {
 // PublicURL is how browsers reach the server, "" when that is not known.
 func (s *Service) PublicURL() string { return s.d.PublicURL }
 
+// ClientNames are the operator's clients for a provider, if browsers could be sent
+// to it at all.
+func (s *Service) ClientNames(provider string) (names []string) {
+	for _, c := range s.d.Clients {
+		if c.Provider == provider && s.d.PublicURL != "" {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // Request asks for a link.
 type Request struct {
 	Provider string

@@ -1,6 +1,13 @@
 package web
 
-import "net/url"
+import (
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"mooring/internal/errs"
+)
 
 // field is one field of a form, for the template "field" in templates/parts.html.
 type field struct {
@@ -61,6 +68,47 @@ func filled(fields []field, sent url.Values, p *problem) []field {
 func choices(chosen string, pairs ...string) (out []choice) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		out = append(out, choice{Value: pairs[i], Label: pairs[i+1], On: pairs[i] == chosen})
+	}
+	return out
+}
+
+// numberOf reads a whole number of a form, nil when nothing was given.
+func numberOf(form url.Values, name string, at errs.Fields) *int {
+	given := strings.TrimSpace(form.Get(name))
+	if given == "" {
+		return nil
+	}
+	n, err := strconv.Atoi(given)
+	if err != nil {
+		at.Add("int_type", "must be a whole number", name)
+		return nil
+	}
+	return &n
+}
+
+// filtersOf makes file_filters of a form, as the API takes them.
+func filtersOf(form url.Values) map[string]any {
+	out := map[string]any{}
+	for _, name := range []string{"include_patterns", "exclude_patterns", "extensions", "mime_types"} {
+		var list []any
+		for part := range strings.SplitSeq(form.Get("file_filters."+name), ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, part)
+			}
+		}
+		if list != nil {
+			out[name] = list
+		}
+	}
+	for _, name := range []string{"min_size_bytes", "max_size_bytes"} {
+		if given := strings.TrimSpace(form.Get("file_filters." + name)); given != "" {
+			out[name] = json.Number(given)
+		}
+	}
+	for _, name := range []string{"modified_after", "modified_before"} {
+		if given := strings.TrimSpace(form.Get("file_filters." + name)); given != "" {
+			out[name] = given + "T00:00:00Z"
+		}
 	}
 	return out
 }

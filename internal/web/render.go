@@ -40,13 +40,14 @@ func (f frame) Can(need string) bool { return f.SignedIn() && f.v.who.Allows(acc
 
 // notices are what pages say after something was done, by the name in the query.
 var notices = map[string]string{
-	"signed-out": "You are signed out.",
-	"created":    "The connection works and is saved.",
-	"saved":      "The changes are saved.",
-	"suspended":  "The connection is suspended: nothing uses it until it is resumed.",
-	"resumed":    "The test passed and the connection is active again.",
-	"archived":   "The connection is archived.",
-	"ended":      "The session is ended.",
+	"signed-out":   "You are signed out.",
+	"created":      "The connection works and is saved.",
+	"saved":        "The changes are saved.",
+	"suspended":    "The connection is suspended: nothing uses it until it is resumed.",
+	"resumed":      "The test passed and the connection is active again.",
+	"archived":     "The connection is archived.",
+	"ended":        "The session is ended.",
+	"sync-created": "The sync is made and starts as soon as a worker is free.",
 }
 
 // templates are the pages, each a copy of the layout with the page's blocks.

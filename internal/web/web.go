@@ -90,7 +90,7 @@ type page struct {
 // pages is the whole table.
 func pages() (all []page) {
 	for _, part := range [][]page{
-		signInPages(), connectionPages(), sessionPages(),
+		signInPages(), connectionPages(), connectPages(), browsePages(), sessionPages(),
 	} {
 		all = append(all, part...)
 	}

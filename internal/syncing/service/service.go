@@ -64,8 +64,8 @@ type CreateRequest struct {
 	Settings
 }
 
-// Create makes a sync, due at once.
-func (s *Service) Create(ctx context.Context, org id.Org, actor audit.Actor, b bucket.Bucket, r CreateRequest) (syncing.Sync, error) {
+// Draft is the sync that Create would make, checked as there and not stored.
+func (s *Service) Draft(ctx context.Context, org id.Org, actor audit.Actor, b bucket.Bucket, r CreateRequest) (syncing.Sync, error) {
 	conn, err := s.Store.Connections().Get(ctx, org, r.Connection)
 	if err != nil {
 		return syncing.Sync{}, errs.Wrap(err, errs.NotFound, "sync.create", "there is no connection "+string(r.Connection))
@@ -87,10 +87,16 @@ func (s *Service) Create(ctx context.Context, org id.Org, actor audit.Actor, b b
 	if err := s.apply(&sy, r.Settings, actor, now); err != nil {
 		return sy, err
 	}
-	if err := s.overlap(ctx, sy); err != nil {
+	return sy, s.overlap(ctx, sy)
+}
+
+// Create makes a sync, due at once.
+func (s *Service) Create(ctx context.Context, org id.Org, actor audit.Actor, b bucket.Bucket, r CreateRequest) (syncing.Sync, error) {
+	sy, err := s.Draft(ctx, org, actor, b, r)
+	if err != nil {
 		return sy, err
 	}
-	note(&sy, now, actor, map[string]any{"created": true, "source_path": sy.SourcePath, "connection_id": string(sy.Connection)})
+	note(&sy, sy.CreatedAt, actor, map[string]any{"created": true, "source_path": sy.SourcePath, "connection_id": string(sy.Connection)})
 	created, err := s.Store.Syncs().Insert(ctx, org, sy)
 	if err != nil {
 		return sy, err
