@@ -2,7 +2,11 @@ package gdrive
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"slices"
+
+	"google.golang.org/api/drive/v3"
 
 	"mooring/internal/errs"
 	"mooring/internal/secret"
@@ -30,6 +34,9 @@ func do[T any](ctx context.Context, s *source, t target, f func(bearer) (T, erro
 		}
 		out, err := f(bearer{token})
 		if err == nil {
+			err = whole(out)
+		}
+		if err == nil {
 			return out, nil
 		}
 		e := t.classify(err, s.now())
@@ -38,4 +45,26 @@ func do[T any](ctx context.Context, s *source, t target, f func(bearer) (T, erro
 		}
 		refused = token
 	}
+}
+
+var errNull = errors.New("an entry of a list is null")
+
+// whole refuses a list with an entry that is null. It can't be left out either:
+// what a listing lacks is taken for deleted.
+func whole(answer any) error {
+	null := false
+	switch l := answer.(type) {
+	case *drive.FileList:
+		null = slices.Contains(l.Files, nil)
+	case *drive.ChangeList:
+		null = slices.Contains(l.Changes, nil)
+	case *drive.DriveList:
+		null = slices.Contains(l.Drives, nil)
+	case *drive.PermissionList:
+		null = slices.Contains(l.Permissions, nil)
+	}
+	if null {
+		return errNull
+	}
+	return nil
 }

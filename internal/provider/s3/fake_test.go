@@ -21,7 +21,7 @@ import (
 )
 
 // fake is a source on a server that answers as it likes.
-func fake(t *testing.T, answer http.HandlerFunc) (driver.Source, *int) {
+func fake(t testing.TB, answer http.HandlerFunc) (driver.Source, *int) {
 	requests := new(int)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		*requests++
