@@ -92,7 +92,10 @@ func (s *Service) Create(ctx context.Context, org id.Org, ns id.Namespace, actor
 	created, err := s.Store.Buckets().Insert(ctx, org, b)
 	if err != nil {
 		_ = part.Destroy(context.WithoutCancel(ctx)) // an empty folder at worst
-		return b, errs.Wrap(err, errs.Internal, "bucket.create", "a bucket of the name "+r.Name+" can't be created")
+		if errs.Is(err, errs.AlreadyExists) {
+			err = errs.Wrap(err, errs.AlreadyExists, "bucket.create", "there is a bucket of the name "+r.Name+" already")
+		}
+		return b, err
 	}
 	return created, nil
 }

@@ -20,3 +20,6 @@ func (o Options) WithMaxPages(n int) Options {
 
 // DueConnections is the query of the connections that are due for a check.
 const DueConnections = dueConnections
+
+// Migrations are the steps from each version of the schema to the next.
+func Migrations() []string { return migrations }
