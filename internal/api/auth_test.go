@@ -3,6 +3,7 @@ package api_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -208,12 +209,19 @@ func TestAnotherOrganizationsResourcesAreNotThere(t *testing.T) {
 	w := newWorld(t)
 	theirs := w.tenant()
 	_, stranger := w.found("stranger@example.org")
+	before := w.everything(theirs)
 	for _, r := range api.Routes() {
 		if !strings.Contains(r.Path, "{") {
 			continue
 		}
 		if got := w.send(stranger, r.Method, theirs.fill(r.Path), requiredBody(r.ID)); got.status != 404 {
 			t.Errorf("%s %s: %d %s", r.Method, theirs.fill(r.Path), got.status, got.raw)
+		}
+	}
+	// What was tried has changed nothing.
+	for id, was := range before {
+		if now := w.everything(theirs)[id]; now != was {
+			t.Errorf("%s was\n%s\nand is\n%s", id, was, now)
 		}
 	}
 	// In a bucket of one's own, another's sync, object and connection are not there either.
@@ -234,6 +242,18 @@ func TestAnotherOrganizationsResourcesAreNotThere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// everything is what its owner is shown of each resource of a tenant.
+func (w *world) everything(x tenant) map[string]string {
+	out := map[string]string{}
+	for _, r := range api.Routes() {
+		if r.Method == "GET" && strings.Contains(r.Path, "{") && r.ID != "get_task" && r.ID != "show_connect" && !strings.HasPrefix(r.Path, "/v1/analytics") && !strings.HasPrefix(r.ID, "browse_") && !strings.HasPrefix(r.ID, "list_google_drive_") { // which tell the time, or use the connection
+			got := w.send(w.admin, r.Method, x.fill(r.Path), nil)
+			out[r.ID] = strconv.Itoa(got.status) + " " + string(got.raw)
+		}
+	}
+	return out
 }
 
 // requiredBody is the least that a route takes, so that what is wrong with a

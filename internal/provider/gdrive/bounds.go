@@ -1,18 +1,20 @@
 package gdrive
 
 import (
-	"io"
 	"net/http"
 	"sync"
 	"time"
 
 	"mooring/internal/errs"
+	"mooring/internal/outbound"
 )
 
 const (
 	maxAnswer = 64 << 20 // bytes of JSON: a page of 1000 files takes a few
 	maxError  = 1 << 20
 )
+
+var errTooLarge = &errs.Error{Kind: errs.Corrupt, Origin: errs.Provider, Scope: errs.ScopePath, Msg: "the answer is far larger than one of Google Drive"}
 
 // bounds bounds what an answer other than content may bring, since the client of
 // the API reads it whole.
@@ -26,31 +28,11 @@ func (b bounds) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	switch {
 	case resp.StatusCode >= 400:
-		resp.Body = limited{io.LimitReader(resp.Body, maxError), resp.Body}
+		resp.Body = outbound.Limit(resp.Body, maxError, nil)
 	case r.URL.Query().Get("alt") == "json":
-		resp.Body = limited{&capped{resp.Body, maxAnswer}, resp.Body}
+		resp.Body = outbound.Limit(resp.Body, maxAnswer, errTooLarge)
 	}
 	return resp, nil
-}
-
-type limited struct {
-	io.Reader
-	io.Closer
-}
-
-// capped fails where a reader goes on for too long.
-type capped struct {
-	r    io.Reader
-	left int64
-}
-
-func (c *capped) Read(p []byte) (int, error) {
-	if c.left <= 0 {
-		return 0, &errs.Error{Kind: errs.Corrupt, Origin: errs.Provider, Scope: errs.ScopePath, Msg: "the answer is far larger than one of Google Drive"}
-	}
-	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
-	c.left -= int64(n)
-	return n, err
 }
 
 // cache remembers some values for a while. The zero value is ready for use.

@@ -2,7 +2,9 @@ package s3_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -410,5 +412,22 @@ func TestBrowseTellsTheCallersMistakesFromTheProviders(t *testing.T) {
 	srv.Inject(emulator.Fault{Match: emulator.On(emulator.ListObjectsV2), Action: emulator.ReplyCode("InvalidArgument")})
 	if _, err := src.Browse(t.Context(), "data", "made up", 10); !errs.Is(err, errs.CursorExpired) || errs.From(err).Origin != errs.Ours {
 		t.Errorf("the cursor: %+v", errs.From(err))
+	}
+}
+
+// A listing that does not end ends the request, long before the memory does.
+func TestAnEndlessListingIsGivenUp(t *testing.T) {
+	sent := 0
+	src, _ := fake(t, func(w http.ResponseWriter, _ *http.Request) {
+		entry := []byte("<Contents><Key>" + strings.Repeat("k", 1<<16) + "</Key><Size>1</Size></Contents>")
+		_, err := io.WriteString(w, "<ListBucketResult><Name>data</Name>")
+		for ; err == nil && sent < 1<<30; sent += len(entry) {
+			_, err = w.Write(entry)
+		}
+	})
+	_, err := src.Changes(t.Context(), driver.Scope{Path: "data"}, nil)
+	kind(t, err, errs.Corrupt, errs.ScopePath)
+	if sent > 200<<20 {
+		t.Errorf("%d bytes of an answer were taken", sent)
 	}
 }

@@ -72,7 +72,7 @@ func Open(_ context.Context, c config.Config, o driver.Options) (driver.Source, 
 	s := &source{
 		settings: set, now: o.Now, bucket: c.Target(),
 		// A request is signed for one host: a redirect is an answer, not a way.
-		http:    outbound.NoRedirects(o.Transport.Client(!c.Flag("verify_ssl") && c.Fields["verify_ssl"] != nil)),
+		http:    bounded(outbound.NoRedirects(o.Transport.Client(!c.Flag("verify_ssl") && c.Fields["verify_ssl"] != nil))),
 		clients: map[string]*sdk.Client{}, regions: map[string]string{},
 	}
 	if s.now == nil {
