@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/http"
 	"path"
@@ -163,6 +164,18 @@ func (c *call) object() (b bucket.Bucket, o bucket.Object, err error) {
 		err = surface.Missing("object", c.r.PathValue("object_identifier"))
 	}
 	return b, o, err
+}
+
+// objectContent serves an object's content.
+func (c *call) objectContent(none) error {
+	b, o, err := c.object()
+	if err != nil {
+		return err
+	}
+	if err := surface.Content(c.w, c.r, c.Buckets, b, o); !errors.Is(err, surface.ErrRange) {
+		return err
+	}
+	return errRange
 }
 
 func (c *call) deleteObject(none, none) (none, error) {

@@ -40,14 +40,33 @@ func (f frame) Can(need string) bool { return f.SignedIn() && f.v.who.Allows(acc
 
 // notices are what pages say after something was done, by the name in the query.
 var notices = map[string]string{
-	"signed-out":   "You are signed out.",
-	"created":      "The connection works and is saved.",
-	"saved":        "The changes are saved.",
-	"suspended":    "The connection is suspended: nothing uses it until it is resumed.",
-	"resumed":      "The test passed and the connection is active again.",
-	"archived":     "The connection is archived.",
-	"ended":        "The session is ended.",
+	"signed-out": "You are signed out.",
+	"created":    "The connection works and is saved.",
+	"saved":      "The changes are saved.",
+	"suspended":  "The connection is suspended: nothing uses it until it is resumed.",
+	"resumed":    "The test passed and the connection is active again.",
+	"archived":   "The connection is archived.",
+	"ended":      "The session is ended.",
+
 	"sync-created": "The sync is made and starts as soon as a worker is free.",
+
+	"triggered":        "A run begins as soon as a worker is free.",
+	"paused":           "The sync is paused.",
+	"goes-on":          "The sync goes on.",
+	"verifying":        "Every file is hashed anew as soon as a worker is free: see the runs.",
+	"sync-ended":       "The sync is ended. What it brought is still here.",
+	"retrying":         "The dead letters are tried again with the next run, which begins now.",
+	"purged":           "The dead letters are forgotten.",
+	"bucket-made":      "The bucket is made.",
+	"bucket-deleted":   "The bucket is being deleted.",
+	"object-removed":   "The object is removed.",
+	"revoked":          "The key is revoked.",
+	"webhook-enabled":  "The webhook is enabled.",
+	"webhook-disabled": "The webhook is disabled.",
+	"webhook-ended":    "The webhook is ended.",
+	"redelivering":     "The deliveries are sent again now.",
+	"namespace-made":   "The namespace is made.",
+	"user-made":        "The user is added, and can be given keys.",
 }
 
 // templates are the pages, each a copy of the layout with the page's blocks.
@@ -106,7 +125,12 @@ var functions = template.FuncMap{
 	"asset": assetURL, "when": when, "stamp": stamp, "ago": ago, "bytes": bytesText, "count": countText, "lower": strings.ToLower, "dict": dict,
 	"provider": providerTitle, "sections": sections,
 	"connection": connectionURL, "sign": connectionSign, "syncsign": syncSign, "failed": failed, "changes": changesText,
+	"list": list, "syncurl": syncURL, "runsign": runSign, "bucketurl": bucketURL, "objecturl": objectURL, "objectsign": objectSign,
+	"keysign": keySign, "keyaction": keyAction, "webhookurl": webhookURL, "webhooksign": webhookSign,
 }
+
+// list makes a list of values.
+func list(values ...any) []any { return values }
 
 // dict makes a map of names and values, for templates that take several.
 func dict(pairs ...any) map[string]any {

@@ -9,6 +9,11 @@ type section struct {
 
 var allSections = []section{
 	{Name: "connections", Path: "/connections", Label: "Connections", Need: "read"},
+	{Name: "buckets", Path: "/buckets", Label: "Buckets", Need: "read"},
+	{Name: "audit", Path: "/audit", Label: "Audit", Need: "admin"},
+	{Name: "keys", Path: "/keys", Label: "Keys", Need: "admin"},
+	{Name: "webhooks", Path: "/webhooks", Label: "Webhooks", Need: "admin"},
+	{Name: "settings", Path: "/settings", Label: "Settings", Need: "admin"},
 	{Name: "sessions", Path: "/sessions", Label: "Sessions", Need: "read"},
 }
 

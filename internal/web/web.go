@@ -70,6 +70,8 @@ type Server struct {
 type Engine interface {
 	// Live returns a run with its ledger as it is now.
 	Live(ctx context.Context, run syncing.Run) (syncing.Run, error)
+	// Progress is what a run in this process does at the moment; false: it is not here.
+	Progress(run id.Run) (engine.Progress, bool)
 	// Preview says what a run would do, without doing it.
 	Preview(ctx context.Context, s syncing.Sync, o engine.PreviewOptions) (engine.Preview, error)
 }
@@ -90,7 +92,7 @@ type page struct {
 // pages is the whole table.
 func pages() (all []page) {
 	for _, part := range [][]page{
-		signInPages(), connectionPages(), connectPages(), browsePages(), sessionPages(),
+		signInPages(), connectionPages(), connectPages(), browsePages(), bucketPages(), syncPages(), auditPages(), keyPages(), webhookPages(), settingsPages(), sessionPages(),
 	} {
 		all = append(all, part...)
 	}

@@ -1,4 +1,4 @@
-package api
+package surface
 
 import (
 	"errors"
@@ -10,31 +10,31 @@ import (
 	"strings"
 
 	"mooring/internal/bucket"
+	bucketservice "mooring/internal/bucket/service"
 	"mooring/internal/errs"
 )
 
 const contentBuffer = 128 << 10
 
-// objectContent serves stored content, which comes from strangers: always as a
+// ErrRange says that the range asked for lies beyond the object's end: 416.
+var ErrRange error = errs.New(errs.Invalid, "object.content", "the range lies beyond the object's end")
+
+// Content serves stored content, which comes from strangers: always as a
 // download, never to be sniffed, and sandboxed should a browser show it anyway.
-func (c *call) objectContent(none) error {
-	b, o, err := c.object()
-	if err != nil {
-		return err
-	}
-	h := c.w.Header()
+func Content(w http.ResponseWriter, r *http.Request, buckets *bucketservice.Service, b bucket.Bucket, o bucket.Object) error {
+	h := w.Header()
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "private, no-cache")
 	h.Set("Accept-Ranges", "bytes")
 	etag := `"` + o.SHA256 + `"`
 	if o.SHA256 != "" {
 		h.Set("ETag", etag)
-		if matches(c.r.Header.Get("If-None-Match"), etag) {
-			c.w.WriteHeader(http.StatusNotModified)
+		if matches(r.Header.Get("If-None-Match"), etag) {
+			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
 	}
-	from, n, partial, err := span(c.r.Header, etag, o.Size)
+	from, n, partial, err := span(r.Header, etag, o.Size)
 	if err != nil {
 		h.Set("Content-Range", "bytes */"+strconv.FormatInt(o.Size, 10))
 		return err
@@ -43,13 +43,9 @@ func (c *call) objectContent(none) error {
 		return errs.New(errs.NotFound, "object.content", "the object has no content: it is gone at its source")
 	}
 	var in io.ReadCloser
-	if c.r.Method != http.MethodHead {
-		in, err = c.Buckets.Content(c.ctx(), b, o, from)
-		if errs.Is(err, errs.NotFound) || errs.Is(err, errs.Corrupt) {
+	if r.Method != http.MethodHead {
+		if in, err = buckets.Content(r.Context(), b, o, from); err != nil {
 			return errs.Wrap(err, errs.Internal, "object.content", "the content can't be read: mooring sync verify --repair brings it again")
-		}
-		if err != nil {
-			return err
 		}
 		defer in.Close()
 	}
@@ -61,16 +57,16 @@ func (c *call) objectContent(none) error {
 		h.Set("Content-Range", "bytes "+strconv.FormatInt(from, 10)+"-"+strconv.FormatInt(from+n-1, 10)+"/"+strconv.FormatInt(o.Size, 10))
 		status = http.StatusPartialContent
 	}
-	c.w.WriteHeader(status)
+	w.WriteHeader(status)
 	if in == nil {
 		return nil
 	}
-	return c.send(in, n)
+	return send(w, in, n)
 }
 
 // send copies exactly n bytes. Anything less breaks the connection, so that
 // nobody takes a part for the whole.
-func (c *call) send(in io.Reader, n int64) error {
+func send(w io.Writer, in io.Reader, n int64) error {
 	buf := make([]byte, contentBuffer)
 	for n > 0 {
 		got, err := io.ReadFull(in, buf[:min(int64(len(buf)), n)])
@@ -80,7 +76,7 @@ func (c *call) send(in io.Reader, n int64) error {
 			}
 			return err
 		}
-		if _, err := c.w.Write(buf[:got]); err != nil {
+		if _, err := w.Write(buf[:got]); err != nil {
 			panic(http.ErrAbortHandler) // the client has gone
 		}
 		n -= int64(got)
@@ -116,7 +112,7 @@ func span(h http.Header, etag string, size int64) (from, n int64, partial bool, 
 		}
 		from = max(size-tail, 0)
 		if tail == 0 {
-			return 0, 0, false, errRange
+			return 0, 0, false, ErrRange
 		}
 	} else {
 		if from, err = strconv.ParseInt(first, 10, 64); err != nil || from < 0 {
@@ -131,7 +127,7 @@ func span(h http.Header, etag string, size int64) (from, n int64, partial bool, 
 		}
 	}
 	if from >= size {
-		return 0, 0, false, errRange
+		return 0, 0, false, ErrRange
 	}
 	return from, end - from + 1, true, nil
 }
