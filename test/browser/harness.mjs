@@ -99,6 +99,27 @@ export async function openWindow({width = 1280, height = 800, dark = false, expe
   };
 }
 
+/** Signs a window in with the admin key. */
+export async function signIn(w, world, key = world.key) {
+  await w.page.goto(world.url + '/sign-in');
+  await w.page.getByLabel('API key').fill(key);
+  await w.page.getByRole('button', {name: 'Sign in'}).click();
+  await w.page.waitForURL(url => !url.pathname.startsWith('/sign-in'));
+}
+
+/** A connection, a bucket and a sync, made over the API. */
+export async function startJob(world, {name = 'Harbour archive', bucket = 'media', path = `${world.bucket}/raw`, more = {}} = {}) {
+  const connection = await world.api('POST', '/v1/organizations/connections', {name, provider_type: 's3', provider_config: world.config()});
+  const made = await world.api('POST', '/v1/buckets', {bucket_name: bucket});
+  const sync = await world.api('POST', `/v1/buckets/${made.bucket_id}/syncs`, {connection_id: connection.connection_id, source_path: path, ...more});
+  const job = {connection: connection.connection_id, bucket: made.bucket_id, sync: sync.sync_config_id};
+  job.url = `${world.url}/buckets/${job.bucket}/syncs/${job.sync}`;
+  job.runs = async () => (await world.api('GET', `/v1/buckets/${job.bucket}/syncs/${job.sync}/runs?limit=100`)).results;
+  /** Waits for the end of run n, and returns it. */
+  job.ended = n => until(`run ${n} has ended`, async () => (await job.runs()).find(r => r.number === n && r.status !== 'IN_PROGRESS'));
+  return job;
+}
+
 /** What axe-core finds on a page. It is evaluated rather than inserted: the page's policy allows no other script. */
 export async function violations(page) {
   await page.evaluate(axe);

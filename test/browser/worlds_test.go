@@ -96,7 +96,7 @@ func (w *worlds) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 			answer(rw, nil, err)
 			return
 		}
-		out, err := w.start(o)
+		out, err := w.start(r.Context(), o)
 		answer(rw, out, err)
 		return
 	}
@@ -131,9 +131,9 @@ func answer(w http.ResponseWriter, v any, err error) {
 }
 
 // link is the one-time sign-in link that a server's first start prints.
-var link = regexp.MustCompile(`https?://\S+/signin\S+`)
+var link = regexp.MustCompile(`https?://\S+/sign-in/\S+`)
 
-func (w *worlds) start(o order) (any, error) {
+func (w *worlds) start(ctx context.Context, o order) (any, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	storage, err := s3.Start(s3.Options{})
@@ -151,9 +151,13 @@ func (w *worlds) start(o order) (any, error) {
 		return nil, err
 	}
 	w.all = append(w.all, one)
+	printed := func() (bool, error) { return link.MatchString(one.server.Out.String()), nil }
+	if err := binary.Until(ctx, "the sign-in link is printed", printed); err != nil {
+		return nil, err
+	}
 	key, err := one.server.AdminKey()
 	return map[string]any{
-		"id": len(w.all) - 1, "url": one.server.URL, "key": key, "out": one.server.Out.String(), "link": link.FindString(one.server.Out.String()),
+		"id": len(w.all) - 1, "url": one.server.URL, "key": key, "link": link.FindString(one.server.Out.String()),
 		"endpoint": storage.URL(), "bucket": harbour, "accessKey": s3.DefaultAccessKeyID, "secret": s3.DefaultSecretAccessKey,
 	}, err
 }
