@@ -146,7 +146,7 @@ func (v *visit) syncPage(status int, failure error, notice string) error {
 			return err
 		}
 	}
-	f.Data = d
+	f.Data = &d
 	return v.show(status, "sync.html", f)
 }
 
