@@ -244,7 +244,7 @@ func (v *visit) makeSync() error {
 	} else {
 		var made syncing.Sync
 		if made, err = v.createSync(form, d.Connection); err == nil {
-			return v.done(connectionURL(d.Connection)+"?sync="+url.QueryEscape(string(made.ID)), "sync-created")
+			return v.done(syncURL(made), "sync-created")
 		}
 	}
 	if err != nil {
