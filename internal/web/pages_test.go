@@ -34,8 +34,8 @@ func TestEveryPage(t *testing.T) {
 	w := newWorld(t)
 	admin := w.signedIn(w.admin)
 	path := admin.connect("a connection")
-	w.bucket("a bucket")
-	fill := strings.NewReplacer("{connection}", path[len("/connections/"):], "{provider}", "s3", "{token}", "x", "{session}", "x", "{$}", "")
+	kept := w.bucket("a bucket")
+	fill := strings.NewReplacer("{bucket}", string(kept.ID), "{connection}", path[len("/connections/"):], "{provider}", "s3", "{token}", "x", "{session}", "x", "{$}", "")
 	other := w.stranger()
 	_, key := w.found("other@example.org")
 	other.want(http.StatusSeeOther, "/sign-in", url.Values{"key": {key.Reveal()}})
@@ -65,7 +65,7 @@ func TestEveryPage(t *testing.T) {
 			if strings.Contains(got.body, "style=") || strings.Contains(got.body, "<script>") || strings.Contains(got.body, "onclick") {
 				t.Errorf("%s has something inline", at)
 			}
-			if p.Method == http.MethodGet && strings.Contains(p.Path, "{connection}") {
+			if p.Method == http.MethodGet && (strings.Contains(p.Path, "{connection}") || strings.Contains(p.Path, "{bucket}")) {
 				if got := other.send(at, nil); got.status != http.StatusNotFound {
 					t.Errorf("%s to another organization: %d", at, got.status)
 				}
