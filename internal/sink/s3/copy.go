@@ -15,6 +15,7 @@ import (
 
 const (
 	copyTries    = 8 // of a copy whose place others write to
+	folderTries  = 4 // of one that a folder is in the way of: services that keep files remove empty ones late
 	copiesAtOnce = 4 // parts of one copy
 )
 
@@ -28,7 +29,7 @@ type condition struct {
 // false when the version is not there (any more).
 func (p *part) copy(ctx context.Context, op, from, to string, v version) (bool, error) {
 	c := condition{noneMatch: aws.String("*")} // most names are new
-	for range copyTries {
+	for try := range copyTries {
 		if p.d.plain.Load() {
 			c = condition{}
 		}
@@ -39,6 +40,7 @@ func (p *part) copy(ctx context.Context, op, from, to string, v version) (bool, 
 		case code == "NotImplemented" && c != (condition{}):
 			p.d.plain.Store(true)
 			continue
+		case notHere[code] && try < folderTries:
 		case !missing(err) && code != "PreconditionFailed" && code != "ConditionalRequestConflict" && code != "NoSuchUpload":
 			return false, failed(op, err)
 		}

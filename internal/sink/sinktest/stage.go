@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"mooring/internal/bucket"
 	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/sink"
 )
 
 func testRules(t *testing.T, s *suite) {
@@ -147,4 +150,26 @@ func testFree(t *testing.T, s *suite) {
 	if f, err := s.dest.Free(context.Background()); err != nil || f < 0 || f > 1 {
 		t.Errorf("free: %v, %v", f, err)
 	}
+}
+
+// Large takes content of a size through a destination: staged, placed over
+// another one, moved, and read from its middle on. Run does not, since only the
+// destination knows what is large to it.
+func Large(t *testing.T, d sink.Destination, size int) {
+	t.Helper()
+	s := &suite{t: t, dest: d, bucket: bucket.Bucket{Org: id.NewOrg(), ID: id.NewBucket()}}
+	s.sink = s.open(s.bucket)
+	unit := "0123456789abcdef~"
+	content := strings.Repeat(unit, size/len(unit)+1)[:size]
+	s.place("a/f", "to be replaced")
+	s.place("a/f", content)
+	s.settle()
+	s.must("rename", s.sink.Rename(bg, "a/f", "b", int64(size)))
+	s.holds(map[string]string{"b": content})
+	if rest, err := s.read("b", int64(size/2)); err != nil || rest != content[size/2:] {
+		t.Errorf("from the middle: %d bytes, %v", len(rest), err)
+	}
+	s.stagedIs("")
+	s.must("destroy", s.sink.Destroy(bg))
+	s.holds(nil)
 }
