@@ -8,7 +8,9 @@ import (
 	"encoding/hex"
 	"hash"
 	"hash/crc32"
-	"hash/crc64"
+	"slices"
+
+	"github.com/minio/crc64nvme"
 
 	"mooring/internal/errs"
 	"mooring/internal/provider/driver"
@@ -24,10 +26,17 @@ type sums struct {
 
 func newSums() *sums { return &sums{sha: sha256.New()} }
 
-// offer takes the provider's checksums. Call it before the first byte.
+// offer takes the provider's checksums. Call it before the first byte. Beside a
+// certain one, those that are uncertain decide nothing: they are not computed.
 func (s *sums) offer(list []driver.Checksum) {
 	s.offered, s.others = list, map[string]hash.Hash{}
+	certain := slices.ContainsFunc(list, func(c driver.Checksum) bool {
+		return c.Certain && (c.Algorithm == "sha256" || newHash(c.Algorithm) != nil)
+	})
 	for _, c := range list {
+		if certain && !c.Certain {
+			continue
+		}
 		if h := newHash(c.Algorithm); h != nil && s.others[c.Algorithm] == nil {
 			s.others[c.Algorithm] = h
 		}
@@ -53,17 +62,14 @@ func newHash(algorithm string) hash.Hash {
 	case "crc32c":
 		return crc32.New(castagnoli)
 	case "crc64nvme":
-		return crc64.New(nvme)
+		return crc64nvme.New()
 	case "quickxor":
 		return newQuickXor()
 	}
 	return nil
 }
 
-var (
-	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	nvme       = crc64.MakeTable(0x9a6c9329ac4bc9b5)
-)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Verdicts of objects.
 const (
