@@ -81,7 +81,7 @@ func literal(pattern []string, i int, segment string) bool {
 }
 
 // checkAgainstContract holds every answer of every test against the contract.
-func checkAgainstContract(t *testing.T, r *http.Request, got reply) {
+func checkAgainstContract(t testing.TB, r *http.Request, got reply) {
 	t.Helper()
 	var faults []string
 	switch {

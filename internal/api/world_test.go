@@ -41,7 +41,7 @@ import (
 // world is the API over the real store and the real services. Only the
 // provider, the destination and the engine's long jobs are fakes.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	store   *sqlite.Store
 	access  *accessservice.Service
 	syncs   *syncingservice.Service
@@ -92,7 +92,7 @@ func ticking() func() time.Time {
 	}
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	now := ticking()
 	st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})

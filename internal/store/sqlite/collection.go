@@ -48,6 +48,8 @@ type collection[T any, ID ~string] struct {
 	// apart are columns that nothing but a write of their own fills, and what
 	// they are in a document that is put as it is.
 	apart []column[T]
+	// counts keeps counts; nil where others than the collection change them.
+	counts *counts
 
 	selecting, inserting, updating, replacing string
 }
@@ -226,6 +228,7 @@ func (c *collection[T, ID]) write(ctx context.Context, verb string, org id.Org, 
 		}
 		return moveOutbox(t, org, box)
 	})
+	c.counts.changed()
 	if err != nil {
 		return out, err
 	}
@@ -257,6 +260,7 @@ func (c *collection[T, ID]) guards(v *T) (out []any) {
 
 // remove deletes the records of an organization that a clause selects.
 func (c *collection[T, ID]) remove(ctx context.Context, clause string, args ...any) error {
+	defer c.counts.changed()
 	return c.s.w.write(ctx, c.op("remove"), bulk, func(t *tx) error {
 		_, err := t.exec("DELETE FROM "+c.table+clause, args...)
 		return err
@@ -264,7 +268,9 @@ func (c *collection[T, ID]) remove(ctx context.Context, clause string, args ...a
 }
 
 func (c *collection[T, ID]) count(ctx context.Context, w *conditions) (int64, error) {
-	return c.s.count(ctx, c.op("count"), "SELECT count(*) FROM "+c.table+w.String(), w.args)
+	return c.counts.of(w, func() (int64, error) {
+		return c.s.count(ctx, c.op("count"), "SELECT count(*) FROM "+c.table+w.String(), w.args)
+	})
 }
 
 // list returns a page, newest first by (created, id). parents are what, beside
