@@ -113,7 +113,11 @@ func (c *collection[T, ID]) rawRecord(_ context.Context, d bson.Raw) (write, err
 		return nil, errs.New(errs.Conflict, opPut, "a "+c.noun+" has events that were not handed on yet")
 	}
 	args := []any{string(*h.id), string(*h.org), *h.revision, h.created.UnixMilli(), []byte(d)}
-	return execute(c.replacing, slices.Concat(args, c.values(&v), values(c.apart, &v))...), nil
+	put := execute(c.replacing, slices.Concat(args, c.values(&v), values(c.apart, &v))...)
+	return func(t *tx) error {
+		defer c.counts.changed()
+		return put(t)
+	}, nil
 }
 
 // execute is a write of one statement.

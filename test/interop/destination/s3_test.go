@@ -1,7 +1,5 @@
 //go:build interop
 
-// Package destination proves the S3 destination against a server that is not
-// ours.
 package destination
 
 import (

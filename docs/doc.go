@@ -1,0 +1,3 @@
+// Package docs holds the pages for users and operators. Its tests hold what the
+// pages say against the code.
+package docs
