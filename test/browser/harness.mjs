@@ -91,7 +91,7 @@ export async function openWindow({width = 1280, height = 800, dark = false, expe
     async fits(what) {
       const [content, window, wide] = await page.evaluate(() => {
         const {scrollWidth, clientWidth} = document.documentElement;
-        const out = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > clientWidth && !e.closest('nav, .unseen'));
+        const out = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > clientWidth && !e.closest('nav, thead, .unseen'));
         return [scrollWidth, clientWidth, out.slice(-3).map(e => e.outerHTML.slice(0, 150))];
       });
       assert.ok(content <= window, `${what} is ${content} wide in a window of ${window}: ${wide.join(' | ')}`);
