@@ -232,6 +232,9 @@ func (v *visit) readRuns(d *syncData) error {
 			Parts: []part{{l.Synced, "good"}, {l.Duplicate + l.Skipped, "warn"}, {l.Failed, "bad"}, {l.Unchanged + l.Filtered, "off"}},
 		})
 	}
+	for len(d.Chart.Places) < runsShown { // so that a column is as wide whatever their number
+		d.Chart.Places = append(d.Chart.Places, place{})
+	}
 	d.Chart.Title = fmt.Sprintf("What became of the items of the last %d runs: %d synced and %d failed in all", len(d.Runs), synced, failed)
 	return nil
 }

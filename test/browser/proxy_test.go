@@ -11,8 +11,9 @@ import (
 
 // expected are hosts that are not remembered: one that a test asks for, to see
 // that it is noticed, and those that Chromium itself looks for in spite of its
-// flags, whatever the page. They are refused too.
-var expected = []string{"outside.invalid", "accounts.google.com", "update.googleapis.com"}
+// flags: the browser itself, for what a page asks for is watched in the tests. They
+// are refused too.
+var expected = []string{"outside.invalid", "accounts.google.com", "content-autofill.googleapis.com", "update.googleapis.com"}
 
 // proxy stands where a browser's requests to other machines arrive: it answers
 // none and remembers all.

@@ -83,7 +83,7 @@ test('what is paused waits, and what is suspended says why', async () => {
   await w.page.getByRole('heading', {name: 'Why it is suspended'}).waitFor();
   assert.equal(await w.page.locator('section', {has: w.page.locator('#why')}).locator('tbody tr').count(), 5);
   await w.accessible('a suspended connection');
-  await picture(w.page, 'suspended', {fullPage: true});
+  await picture(w.page, 'suspended');
   await w.page.goto(job.url);
   await w.page.getByText('It waits for its connection').waitFor();
   await w.page.getByRole('button', {name: 'Run now'}).click();
