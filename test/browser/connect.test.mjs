@@ -39,8 +39,8 @@ for (const [width, dark] of [[1280, false], [360, true]]) {
     assert.ok(!(await page.content()).includes(world.secret), 'the page holds the secret');
 
     await page.getByRole('link', {name: 'Browse', exact: true}).click();
-    await page.getByRole('link', {name: world.bucket}).click();
-    await page.getByRole('link', {name: 'raw'}).click();
+    await page.locator('main table a', {hasText: world.bucket}).click();
+    await page.locator('main table a', {hasText: 'raw'}).click();
     await page.getByText('a.txt').waitFor();
     await w.accessible('the source');
     await w.fits('the source');
