@@ -32,3 +32,22 @@ type Leases interface {
 	// Release frees the lease if it is still ours; losing it before is no error.
 	Release(ctx context.Context, held Lease) error
 }
+
+// Claims are taken by whoever shares a store with others, for work that one of
+// them should do at a time.
+type Claims interface {
+	// Claim takes a lease and keeps it renewed, or fails with errs.Conflict while
+	// somebody else holds it.
+	Claim(ctx context.Context, name string) (Claim, error)
+}
+
+// Claim is a lease that is being renewed.
+type Claim struct {
+	Lease
+	// Taken says that the holder before had not released it: it may still live.
+	Taken bool
+	// Context ends once the lease is lost, and with that of who claimed it.
+	Context context.Context
+	// Release gives the lease back; call it when the work has ended.
+	Release func()
+}

@@ -201,7 +201,8 @@ type Catalogue interface {
 
 	// Upsert writes objects by id: the same call again changes nothing. CreatedAt of one that exists is kept.
 	// One that is Removed, which a user did at any time before, is left as it is, unless what
-	// is written has another version, which is not "", or is Removed too.
+	// is written has another version, which is not "", or is Removed too. One that is
+	// not and has a higher Revision is left as it is, unless what is written is Removed.
 	Upsert(ctx context.Context, org id.Org, b id.Bucket, objects []bucket.Object) error
 	// MarkSeen sets SeenPass.
 	MarkSeen(ctx context.Context, org id.Org, b id.Bucket, pass id.Pass, ids []id.Object) error

@@ -25,29 +25,29 @@ const (
 // Pass is one traversal of the source from no cursor (or, for a feed, from
 // where the last pass ended) to its end. It may span several runs.
 type Pass struct {
-	ID         id.Pass     `bson:"_id"`
-	Org        id.Org      `bson:"internal_id"`
-	Sync       id.Sync     `bson:"sync_config_id"`
-	Revision   int64       `bson:"revision"`
-	Number     int64       `bson:"number"` // from 1 within a sync
-	State      PassState   `bson:"state"`
-	Feed       bool        `bson:"feed"`     // applies a feed's changes; false: an enumeration
-	Snapshot   bool        `bson:"snapshot"` // absent items are gone
-	Unordered  bool        `bson:"unordered"`
-	Mapping    int64       `bson:"mapping"`              // the mapping revision this pass applies
-	View       string      `bson:"view,omitempty"`       // of the sync, when the pass began
-	Known      int64       `bson:"known"`                // objects of this sync in the catalogue when the pass began
-	Bounds     []key.Key   `bson:"bounds,omitempty"`     // where the enumeration is split into shards
-	Run        id.Run      `bson:"run,omitempty"`        // that works on it: a run that was taken over changes it no more
-	Moving     []id.Object `bson:"moving,omitempty"`     // whose new names the latest batch has reserved: killed before its record, they have two
-	Cursor     []byte      `bson:"cursor,omitempty"`     // once done, of a feed: where the next pass goes on
-	Absent     int64       `bson:"absent,omitempty"`     // absences, as judged
-	Expired    bool        `bson:"expired,omitempty"`    // ended because its cursor was dead: the next pass enumerates anew
-	Incomplete bool        `bson:"incomplete,omitempty"` // the provider left something out
-	Suspect    string      `bson:"suspect,omitempty"`    // why nothing was deleted
-	StartedAt  time.Time   `bson:"started_at"`
-	EndedAt    *time.Time  `bson:"ended_at,omitempty"`
-	UpdatedAt  time.Time   `bson:"updated_at"`
+	ID         id.Pass    `bson:"_id"`
+	Org        id.Org     `bson:"internal_id"`
+	Sync       id.Sync    `bson:"sync_config_id"`
+	Revision   int64      `bson:"revision"`
+	Number     int64      `bson:"number"` // from 1 within a sync
+	State      PassState  `bson:"state"`
+	Feed       bool       `bson:"feed"`     // applies a feed's changes; false: an enumeration
+	Snapshot   bool       `bson:"snapshot"` // absent items are gone
+	Unordered  bool       `bson:"unordered"`
+	Mapping    int64      `bson:"mapping"`              // the mapping revision this pass applies
+	View       string     `bson:"view,omitempty"`       // of the sync, when the pass began
+	Known      int64      `bson:"known"`                // objects of this sync in the catalogue when the pass began
+	Bounds     []key.Key  `bson:"bounds,omitempty"`     // where the enumeration is split into shards
+	Run        id.Run     `bson:"run,omitempty"`        // that works on it: a run that was taken over changes it no more
+	Open       id.Run     `bson:"open,omitempty"`       // the run, while other processes may work on its shards
+	Cursor     []byte     `bson:"cursor,omitempty"`     // once done, of a feed: where the next pass goes on
+	Absent     int64      `bson:"absent,omitempty"`     // absences, as judged
+	Expired    bool       `bson:"expired,omitempty"`    // ended because its cursor was dead: the next pass enumerates anew
+	Incomplete bool       `bson:"incomplete,omitempty"` // the provider left something out
+	Suspect    string     `bson:"suspect,omitempty"`    // why nothing was deleted
+	StartedAt  time.Time  `bson:"started_at"`
+	EndedAt    *time.Time `bson:"ended_at,omitempty"`
+	UpdatedAt  time.Time  `bson:"updated_at"`
 }
 
 // Well-known shards beside those of the enumeration, which are "000", "001", …
@@ -77,6 +77,8 @@ type Shard struct {
 	RunLedger Ledger    `bson:"run_ledger"`
 	Ledger    Ledger    `bson:"ledger"` // of the pass
 	UpdatedAt time.Time `bson:"updated_at"`
+
+	Moving []id.Object `bson:"moving,omitempty"` // whose new names the latest batch has reserved: killed before its record, they have two
 }
 
 // ShardID builds a shard's id.

@@ -40,9 +40,10 @@ type Record struct {
 	Run    id.Run    `bson:"run_id"`
 	Fence  int64     `bson:"fence"` // of the lease held
 
-	Next   Position `bson:"next"`   // where the shard stands when this is applied
-	Ended  bool     `bson:"ended"`  // the shard's last record
-	Ledger Ledger   `bson:"ledger"` // of this record
+	Next   Position `bson:"next"`           // where the shard stands when this is applied
+	Hold   bool     `bson:"hold,omitempty"` // the shard stays where it is: the record keeps others from appending
+	Ended  bool     `bson:"ended"`          // the shard's last record
+	Ledger Ledger   `bson:"ledger"`         // of this record
 
 	Place   []Placement     `bson:"place,omitempty"`
 	Put     []bucket.Object `bson:"put,omitempty"`     // upserted by id
@@ -136,7 +137,10 @@ func (s *Shard) Fold(r Record) error {
 	if s.Run != r.Run {
 		s.Run, s.RunLedger = r.Run, Ledger{}
 	}
-	s.Applied, s.Position, s.UpdatedAt = r.Seq, r.Next, r.At
+	s.Applied, s.UpdatedAt = r.Seq, r.At
+	if !r.Hold {
+		s.Position = r.Next
+	}
 	s.Ended = s.Ended || r.Ended
 	s.Absent += r.Missing
 	s.RunLedger.Add(r.Ledger)

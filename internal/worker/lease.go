@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -43,42 +44,97 @@ func (o *observer) free(l store.Lease, self id.Worker, term time.Duration) bool 
 // errHeld says that somebody else works on it.
 var errHeld = errs.New(errs.Conflict, "worker.lease", "another worker holds the lease")
 
-// acquire takes a lease or fails with errHeld.
-func (w *Worker) acquire(ctx context.Context, name string) (store.Lease, error) {
-	l, err := w.Store.Leases().Read(ctx, name)
+// Claim implements store.Claims.
+func (w *Worker) Claim(ctx context.Context, name string) (store.Claim, error) {
+	seen, err := w.Store.Leases().Read(ctx, name)
 	if err != nil {
-		return l, err
+		return store.Claim{}, err
 	}
-	if !w.Exclusive && !w.leases.free(l, w.id, w.term()) {
-		return l, errHeld
+	if !w.Exclusive && !w.leases.free(seen, w.id, w.term()) {
+		return store.Claim{}, errHeld
 	}
-	l, err = w.Store.Leases().Acquire(ctx, l, w.id, w.term())
+	began := time.Now()
+	l, err := w.Store.Leases().Acquire(ctx, seen, w.id, w.term())
 	if errs.Is(err, errs.Conflict) {
-		return l, errHeld
+		return store.Claim{}, errHeld
 	}
-	return l, err
+	if err != nil {
+		return store.Claim{}, err
+	}
+	w.Log.Debug("lease acquired", "lease", name, "fence", l.Fence, "worker", w.id)
+	held, lost := context.WithCancel(ctx)
+	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var renewal sync.WaitGroup
+	renewal.Go(func() { w.hold(renewing, l, began, lost) })
+	release := func() {
+		stop()
+		renewal.Wait()
+		lost()
+		w.release(ctx, l)
+	}
+	return store.Claim{Lease: l, Taken: seen.Holder != "", Context: held, Release: release}, nil
+}
+
+// release frees a lease, also when the work ended because ctx did.
+func (w *Worker) release(ctx context.Context, l store.Lease) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	defer cancel()
+	if err := w.Store.Leases().Release(ctx, l); err != nil {
+		w.complain(ctx, "releasing a lease", err)
+	}
+	w.Log.Debug("lease released", "lease", l.Name, "fence", l.Fence, "worker", w.id)
 }
 
 // hold renews a lease until the context ends, and cancels work when it is lost
-// or can't be renewed for a whole term: by then somebody else may have taken it.
-func (w *Worker) hold(ctx context.Context, l store.Lease, lost context.CancelFunc) {
+// or could not be renewed for most of a term, counted from before the request
+// that was granted: somebody else may take it after a whole one.
+func (w *Worker) hold(ctx context.Context, l store.Lease, renewed time.Time, lost context.CancelFunc) {
 	tick := time.NewTicker(w.term() / 4)
 	defer tick.Stop()
-	renewed := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		next, err := w.Store.Leases().Renew(ctx, l, w.term())
+		began, last := time.Now(), renewed.Add(w.term()*3/4)
+		request, cancel := context.WithDeadline(ctx, last)
+		next, err := w.Store.Leases().Renew(request, l, w.term())
+		cancel()
 		switch {
+		case ctx.Err() != nil:
+			return
 		case err == nil:
-			l, renewed = next, time.Now()
-		case errs.Is(err, errs.Conflict), time.Since(renewed) > w.term()*3/4:
-			w.Log.Warn("lease lost", "lease", l.Name, "fence", l.Fence, "error", err)
+			l, renewed = next, began
+			w.Log.Debug("lease renewed", "lease", l.Name, "fence", l.Fence, "beat", l.Beat, "worker", w.id, "asked", began)
+		case errs.Is(err, errs.Conflict), !time.Now().Before(last):
+			w.Log.Warn("lease lost", "lease", l.Name, "fence", l.Fence, "worker", w.id, "error", err)
 			lost()
 			return
+		}
+	}
+}
+
+// Stand works while this process holds a lease that others want too, until ctx
+// ends: what one process at a time does for all.
+func (w *Worker) Stand(ctx context.Context, name string, work func(context.Context)) {
+	if w.Exclusive {
+		work(ctx)
+		return
+	}
+	poll := time.NewTicker(or(w.Poll, defaultPoll))
+	defer poll.Stop()
+	for ctx.Err() == nil {
+		claim, err := w.Claim(ctx, name)
+		if err == nil {
+			work(claim.Context)
+			claim.Release()
+		} else if !errors.Is(err, errHeld) {
+			w.complain(ctx, "acquiring a lease", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-poll.C:
 		}
 	}
 }

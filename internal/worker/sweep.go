@@ -14,15 +14,31 @@ import (
 
 const sweepBatch = 100
 
-// sweep removes what was deleted or is older than its retention. Every step may
-// be interrupted and is taken up again by the next sweep, of any worker.
+// sweep stops runs of syncs that were deleted, and removes what was deleted or is
+// older than its retention: one process at a time. Every step may be interrupted
+// and is taken up again by the next sweep, of any worker.
 func (w *Worker) sweep(ctx context.Context) {
-	if _, err := w.System.Relay(ctx, 10*sweepBatch); err != nil {
-		w.complain(ctx, "relaying outboxes", err)
+	err := w.Once(ctx, "sweep", func(ctx context.Context) error {
+		w.removeBuckets(ctx, w.removeSyncs(ctx))
+		w.everyOrganization(ctx, func(o id.Org) { w.expireRunsOf(ctx, o, w.Now().Add(-or(w.Retain, defaultRetain))) })
+		w.tendTrails(ctx)
+		return nil
+	})
+	if errors.Is(err, errHeld) {
+		w.interruptDeleted(ctx)
+	} else if err != nil {
+		w.complain(ctx, "acquiring a lease", err)
 	}
-	w.removeBuckets(ctx, w.removeSyncs(ctx))
-	w.everyOrganization(ctx, func(o id.Org) { w.expireRunsOf(ctx, o, w.Now().Add(-or(w.Retain, defaultRetain))) })
-	w.tendTrails(ctx)
+}
+
+// interruptDeleted stops the runs of deleted syncs on this worker, which another
+// one waits for.
+func (w *Worker) interruptDeleted(ctx context.Context) {
+	syncs, err := w.System.DeletedSyncs(ctx, sweepBatch)
+	w.complainIf(ctx, "listing deleted syncs", err)
+	for _, s := range syncs {
+		w.Interrupt(s.Sync)
+	}
 }
 
 // leftover is what of the deleted syncs is still there.
@@ -43,7 +59,7 @@ func (w *Worker) removeSyncs(ctx context.Context) leftover {
 	for _, s := range syncs {
 		var err error = errHeld
 		if w.Interrupt(s.Sync); !w.busy(s.Sync) {
-			err = w.under(ctx, "sync/"+string(s.Sync), func() error { return w.removeSync(ctx, s) })
+			err = w.under(ctx, leaseOf(s.Sync), func(ctx context.Context) error { return w.removeSync(ctx, s) })
 		}
 		if err == nil {
 			continue
@@ -77,22 +93,52 @@ func (w *Worker) removeBuckets(ctx context.Context, left leftover) {
 		if left.buckets[b.Bucket] {
 			continue
 		}
-		err := w.under(ctx, "bucket/"+string(b.Bucket), func() error { return w.Buckets.Remove(ctx, b.Org, b.Bucket) })
+		err := w.under(ctx, "bucket/"+string(b.Bucket), func(ctx context.Context) error { return w.Buckets.Remove(ctx, b.Org, b.Bucket) })
 		if err != nil && !errors.Is(err, errHeld) {
 			w.complain(ctx, "removing a deleted bucket", err)
 		}
 	}
 }
 
-// under does short work under a lease, or fails with errHeld while somebody
-// else holds it.
-func (w *Worker) under(ctx context.Context, lease string, work func() error) error {
-	l, err := w.acquire(ctx, lease)
+// Once does work that every process does now and then, unless another one is at
+// it: errs.Conflict.
+func (w *Worker) Once(ctx context.Context, lease string, work func(context.Context) error) error {
+	if w.Exclusive {
+		return work(ctx)
+	}
+	return w.under(ctx, lease, work)
+}
+
+// relayBatch is how many records' outboxes are moved at once.
+const relayBatch = 1000
+
+// relay moves on what waits in outboxes, until ctx ends.
+func (w *Worker) relay(ctx context.Context) {
+	poll := time.NewTicker(or(w.Poll, defaultPoll))
+	defer poll.Stop()
+	for {
+		for moved := relayBatch; moved == relayBatch; {
+			var err error
+			moved, err = w.System.Relay(ctx, relayBatch)
+			w.complainIf(ctx, "relaying outboxes", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-poll.C:
+		}
+	}
+}
+
+// under does work under a lease, or fails with errHeld while somebody else holds
+// it.
+func (w *Worker) under(ctx context.Context, lease string, work func(context.Context) error) error {
+	claim, err := w.Claim(ctx, lease)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = w.Store.Leases().Release(context.WithoutCancel(ctx), l) }()
-	return work()
+	defer claim.Release()
+	return work(claim.Context)
 }
 
 func (w *Worker) everyOrganization(ctx context.Context, do func(id.Org)) {
@@ -126,7 +172,7 @@ func (w *Worker) tendTrails(ctx context.Context) {
 	w.everyOrganization(ctx, func(org id.Org) {
 		w.complainIf(ctx, "removing old usage", w.Store.Usage().Prune(ctx, org, connection.DayOf(w.Now().AddDate(0, 0, -usageDays))))
 		if w.RetainAudit > 0 {
-			err := w.under(ctx, "audit/"+string(org), func() error {
+			err := w.under(ctx, "audit/"+string(org), func(ctx context.Context) error {
 				_, err := w.Trails.Prune(ctx, org, w.RetainAudit)
 				return err
 			})

@@ -28,6 +28,12 @@ type Runner interface {
 // caller, and calls begun once the run can be looked at.
 type Verifier func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error
 
+// Helper works on parts of a run that another process executes, until none is
+// left to be taken.
+type Helper interface {
+	Help(ctx context.Context, org id.Org, s id.Sync, w id.Worker) error
+}
+
 // Buckets removes the content and the rows of buckets that were deleted.
 type Buckets interface {
 	Remove(ctx context.Context, org id.Org, b id.Bucket) error
@@ -46,6 +52,7 @@ type Worker struct {
 	System   system.System
 	Runner   Runner
 	Verifier Verifier // nil: none can be asked for
+	Helper   Helper   // nil: runs of other processes are not helped
 	Buckets  Buckets
 	// Forget removes what a deleted sync left behind outside of the store, before
 	// its rows go; nil: nothing.
@@ -72,6 +79,8 @@ type Worker struct {
 	mu      sync.Mutex
 	running map[id.Sync]context.CancelFunc
 	failed  map[id.Sync]time.Time // when a run ended with an error
+	helped  map[id.Sync]time.Time // when there was nothing left to help with
+	helping int                   // runs of other processes that are helped now
 	tended  time.Time             // when the trails were
 	heads   map[id.Org]int64      // of trails, as they were logged last
 	base    context.Context       // of Run, nil before it
@@ -89,7 +98,7 @@ const (
 // Init makes the worker usable; call it once, before Run, Wake or Stop.
 func (w *Worker) Init() *Worker {
 	w.id, w.wake = id.NewWorker(), make(chan struct{}, 1)
-	w.running, w.failed, w.heads = map[id.Sync]context.CancelFunc{}, map[id.Sync]time.Time{}, map[id.Org]int64{}
+	w.running, w.failed, w.helped, w.heads = map[id.Sync]context.CancelFunc{}, map[id.Sync]time.Time{}, map[id.Sync]time.Time{}, map[id.Org]int64{}
 	w.leases = observer{seen: map[string]sighting{}, now: time.Now}
 	return w
 }
@@ -135,6 +144,7 @@ func (w *Worker) Run(ctx context.Context) {
 	w.setBase(ctx)
 	defer w.runs.Wait()
 	defer w.leave()
+	w.runs.Go(func() { w.Stand(ctx, "relay", w.relay) })
 	poll := time.NewTicker(or(w.Poll, defaultPoll))
 	defer poll.Stop()
 	var swept time.Time
@@ -153,45 +163,74 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
-// dispatch starts runs for what is due, as far as there are free slots.
+// mostDue bounds how much of the due queue is read: its head may be what other
+// processes work on.
+const mostDue = 4096
+
+// dispatch starts runs for what is due, as far as there are free slots, and helps
+// with what others have begun.
 func (w *Worker) dispatch(ctx context.Context, slots chan struct{}) {
-	due, err := w.System.DueSyncs(ctx, w.Now(), 4*cap(slots)+len(slots))
-	if err != nil {
-		w.complain(ctx, "reading the due queue", err)
-		return
-	}
-	for _, ref := range due {
-		if w.busy(ref.Sync) || w.rests(ref.Sync) {
-			continue
-		}
-		select {
-		case slots <- struct{}{}:
-		default:
+	tried := map[id.Sync]bool{}
+	var held []system.SyncRef
+	for limit := 4*cap(slots) + len(slots); limit <= mostDue; limit *= 4 {
+		due, err := w.System.DueSyncs(ctx, w.Now(), limit)
+		if err != nil {
+			w.complain(ctx, "reading the due queue", err)
 			return
 		}
-		lease, err := w.acquire(ctx, "sync/"+string(ref.Sync))
-		if err != nil {
-			<-slots
-			if !errors.Is(err, errHeld) {
+		for _, ref := range due {
+			if tried[ref.Sync] || w.busy(ref.Sync) || w.rests(ref.Sync) {
+				continue
+			}
+			tried[ref.Sync] = true
+			room, err := w.tryRun(ctx, slots, ref)
+			if !room {
+				return
+			}
+			if errors.Is(err, errHeld) {
+				held = append(held, ref)
+			} else if err != nil {
 				w.complain(ctx, "acquiring a lease", err)
 			}
-			continue
 		}
-		w.start(ctx, ref, lease, func() { <-slots; w.Wake() }, func(ctx context.Context) (syncing.Run, error) {
-			return w.Runner.Run(ctx, ref.Org, ref.Sync, lease, w.id)
-		})
+		if len(due) < limit {
+			break
+		}
+	}
+	for _, ref := range held {
+		w.tryHelp(ctx, ref)
 	}
 }
 
+// tryRun starts a run of a sync, unless there is no room or somebody else has it.
+func (w *Worker) tryRun(ctx context.Context, slots chan struct{}, ref system.SyncRef) (room bool, _ error) {
+	select {
+	case slots <- struct{}{}:
+	default:
+		return false, nil
+	}
+	claim, err := w.Claim(ctx, leaseOf(ref.Sync))
+	if err != nil {
+		<-slots
+		return true, err
+	}
+	w.start(ref, claim, func() { <-slots; w.Wake() }, func(ctx context.Context) (syncing.Run, error) {
+		return w.Runner.Run(ctx, ref.Org, ref.Sync, claim.Lease, w.id)
+	})
+	return true, nil
+}
+
+func leaseOf(s id.Sync) string { return "sync/" + string(s) }
+
 // start does work on a sync in the background while its lease is held.
-func (w *Worker) start(ctx context.Context, ref system.SyncRef, lease store.Lease, after func(), work func(context.Context) (syncing.Run, error)) {
-	running, cancel := context.WithCancel(ctx)
+func (w *Worker) start(ref system.SyncRef, claim store.Claim, after func(), work func(context.Context) (syncing.Run, error)) {
+	running, cancel := context.WithCancel(claim.Context)
 	w.setRunning(ref.Sync, cancel)
 	w.runs.Go(func() {
 		defer after()
 		defer w.setRunning(ref.Sync, nil)
 		defer cancel()
-		w.one(running, cancel, ref, lease, work)
+		w.one(running, ref, claim, work)
 	})
 }
 
@@ -209,7 +248,7 @@ func (w *Worker) Verify(ctx context.Context, org id.Org, s id.Sync, repair bool)
 	if w.busy(s) {
 		return "", errBusy
 	}
-	lease, err := w.acquire(ctx, "sync/"+string(s))
+	claim, err := w.Claim(base, leaseOf(s))
 	if errors.Is(err, errHeld) {
 		return "", errBusy
 	}
@@ -217,8 +256,8 @@ func (w *Worker) Verify(ctx context.Context, org id.Org, s id.Sync, repair bool)
 		return "", err
 	}
 	begun, failed := make(chan id.Run, 1), make(chan error, 1)
-	w.start(base, system.SyncRef{Org: org, Sync: s}, lease, w.Wake, func(ctx context.Context) (syncing.Run, error) {
-		err := w.Verifier(ctx, org, s, lease, w.id, repair, func(r id.Run) { begun <- r })
+	w.start(system.SyncRef{Org: org, Sync: s}, claim, w.Wake, func(ctx context.Context) (syncing.Run, error) {
+		err := w.Verifier(ctx, org, s, claim.Lease, w.id, repair, func(r id.Run) { begun <- r })
 		failed <- err
 		return syncing.Run{}, err
 	})
@@ -264,18 +303,9 @@ func (w *Worker) enter() context.Context {
 var errBusy = errs.New(errs.Conflict, "worker.verify", "a run of this sync is under way: verify when it has ended")
 
 // one executes a run while its lease is held and renewed.
-func (w *Worker) one(ctx context.Context, cancel context.CancelFunc, ref system.SyncRef, lease store.Lease, work func(context.Context) (syncing.Run, error)) {
-	holding, done := context.WithCancel(context.WithoutCancel(ctx))
-	var held sync.WaitGroup
-	held.Go(func() { w.hold(holding, lease, cancel) })
+func (w *Worker) one(ctx context.Context, ref system.SyncRef, claim store.Claim, work func(context.Context) (syncing.Run, error)) {
 	run, err := work(ctx)
-	done()
-	held.Wait()
-	release, end := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
-	defer end()
-	if err := w.Store.Leases().Release(release, lease); err != nil {
-		w.complain(release, "releasing a lease", err)
-	}
+	claim.Release()
 	w.noteFailure(ref.Sync, err)
 	log := w.Log.With("sync", ref.Sync, "run", run.ID, "status", run.Status)
 	if err != nil && !errs.Is(err, errs.Canceled) {

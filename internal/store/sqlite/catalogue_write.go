@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/id"
@@ -25,6 +27,7 @@ type objectRow struct {
 	columns []any // the others, in the order of the two statements
 	version string
 	removed bool
+	newest  int64 // its revision
 }
 
 const (
@@ -60,7 +63,7 @@ func (c catalogue) prepare(ctx context.Context, org id.Org, b id.Bucket, o *buck
 	if raw := rawSum(o.SHA256); raw != nil {
 		sum = raw
 	}
-	return objectRow{id: string(o.ID), created: o.CreatedAt.UnixMilli(), doc: d, version: o.Version, removed: o.State == bucket.Removed, columns: []any{
+	return objectRow{id: string(o.ID), created: o.CreatedAt.UnixMilli(), doc: d, version: o.Version, removed: o.State == bucket.Removed, newest: o.Revision, columns: []any{
 		at[0], at[1], at[2], o.SourceID.Encode(), o.SourcePath, name, o.Version, o.Size, o.State, o.Mapping,
 		present, sum, present && o.DuplicateOf == "", parent, o.MIME, o.SeenPass, o.UpdatedAt.UnixMilli(),
 	}}, nil
@@ -123,13 +126,18 @@ func upsertRows(t *tx, at int64, rows []objectRow) error {
 		n       int64
 		removed bool
 		version string
+		newest  int64 // its revision
 	}
 	known := map[string]row{}
-	err := t.each("SELECT id, n, state = '"+bucket.Removed+"', version FROM objects WHERE bucket = ? AND id IN (SELECT value FROM json_each(?))", []any{at, texts(ids)},
+	err := t.each("SELECT id, n, state = '"+bucket.Removed+"', version, doc FROM objects WHERE bucket = ? AND id IN (SELECT value FROM json_each(?))", []any{at, texts(ids)},
 		func(r *sql.Rows) error {
 			var i string
 			var at row
-			err := r.Scan(&i, &at.n, &at.removed, &at.version)
+			var stored sql.RawBytes
+			err := r.Scan(&i, &at.n, &at.removed, &at.version, &stored)
+			if err == nil {
+				at.newest, _ = bson.Raw(stored).Lookup("revision").AsInt64OK()
+			}
 			known[i] = at
 			return err
 		})
@@ -141,6 +149,8 @@ func upsertRows(t *tx, at int64, rows []objectRow) error {
 		switch {
 		case at.removed && !r.removed && (r.version == at.version || r.version == ""):
 			continue // a user deleted it
+		case exists && !at.removed && !r.removed && at.newest > r.newest:
+			continue // somebody has changed it since
 		case exists:
 			_, err = t.exec(updateObject, slices.Concat([]any{r.doc}, r.columns, []any{at.n})...)
 		default:

@@ -26,6 +26,7 @@ func catalogueTests() []subtest {
 		{"UpsertRefuses", testUpsertRefuses},
 		{"UpsertMany", testUpsertMany},
 		{"UpsertLeavesWhatAUserDeleted", testUpsertRemoved},
+		{"UpsertLeavesWhatIsNewer", testUpsertNewer},
 		{"ScanEntries", testScanEntries},
 		{"ByContent", testByContent},
 		{"Duplicates", testDuplicates},
@@ -346,6 +347,36 @@ func testUpsertRemoved(t *testing.T, h Harness) {
 	o.Version += "+"
 	upsert(t, h, org, o)
 	holds("a new version", o)
+}
+
+// A process that was stopped before its write, and goes on after others have
+// written, changes nothing.
+func testUpsertNewer(t *testing.T, h Harness) {
+	org := id.NewOrg()
+	at := func(revision int64, version string) bucket.Object {
+		o := simple(org, "a", 1)
+		o.Revision, o.Version = revision, version
+		return o
+	}
+	holds := func(why string, want bucket.Object) {
+		t.Helper()
+		got := ok(h.Store.Catalogue().Get(t.Context(), org, bktA, want.ID))(t)
+		if got.Revision != want.Revision || got.Version != want.Version {
+			t.Errorf("%s: revision %d of %s, want %d of %s", why, got.Revision, got.Version, want.Revision, want.Version)
+		}
+	}
+	upsert(t, h, org, at(5, "v5"), simple(org, "b", 2))
+	upsert(t, h, org, at(4, "v4"), simple(org, "c", 3))
+	holds("an older one", at(5, "v5"))
+	same(t, "beside it", len(ok(h.Store.Catalogue().Lookup(t.Context(), org, bktA, []id.Object{at(0, "").ID, simple(org, "b", 2).ID, simple(org, "c", 3).ID}))(t)), 3)
+	upsert(t, h, org, at(5, "v5 again"))
+	holds("the same revision", at(5, "v5 again"))
+	upsert(t, h, org, at(6, "v6"))
+	holds("a newer one", at(6, "v6"))
+	gone := at(1, "v1")
+	gone.State = bucket.Removed
+	upsert(t, h, org, gone)
+	holds("what a user deleted", gone)
 }
 
 func testObjectUpdateRace(t *testing.T, h Harness) {

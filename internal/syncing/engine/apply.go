@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -23,21 +25,63 @@ func (r *runner) write(ctx context.Context, sh *shard, rec *syncing.Record) erro
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyGrace)
 	defer cancel()
-	r.waiting = true
-	if err := r.Store.Pages().Append(ctx, r.org, *rec); err != nil {
-		if errs.Is(err, errs.AlreadyExists) {
-			r.waiting = false
-			return errLost
-		}
+	err := r.append(ctx, rec)
+	if err == nil {
+		r.step(StepAppended)
+		err = r.apply(ctx, rec, false)
+	}
+	if err != nil {
+		r.waiting = r.waiting || !errors.Is(err, errLost)
 		return err
 	}
-	r.step(StepAppended)
-	if err := r.apply(ctx, rec, false); err != nil {
-		return err
-	}
-	r.waiting = false
 	r.applied(rec)
 	return sh.doc.Fold(*rec)
+}
+
+// append inserts a record as the next of its shard: the fence. Its number is free
+// again once another process has appended a record with it, applied and dropped
+// that: a record that came so late is withdrawn.
+func (r *runner) append(ctx context.Context, rec *syncing.Record) error {
+	err := r.Store.Pages().Append(ctx, r.org, *rec)
+	if errs.Is(err, errs.AlreadyExists) {
+		return errLost
+	}
+	if err != nil {
+		return err
+	}
+	looked := monotonic()
+	s, err := r.Store.Shards().Get(ctx, r.org, syncing.ShardID(rec.Pass, rec.Shard))
+	if errs.Is(err, errs.NotFound) || err == nil && s.Applied >= rec.Seq {
+		return cmp.Or(r.Store.Pages().Drop(ctx, r.org, r.sync.ID, []string{rec.ID}), error(errLost))
+	}
+	r.looked.Store(looked)
+	return err
+}
+
+// sureFor is how long a look at a shard says that nobody else has applied the
+// record being applied: far less than it takes to take a lease over.
+var sureFor = time.Second
+
+var started = time.Now()
+
+// monotonic is a time on this process's own clock, which goes on while it is stopped.
+func monotonic() int64 { return int64(time.Since(started)) }
+
+// sure fails once another process has applied the record that is being applied:
+// this one was stopped meanwhile, and what the record says may be out of date.
+func (r *runner) sure(ctx context.Context, rec *syncing.Record) error {
+	now := monotonic()
+	if r.looked.Load() > now-int64(sureFor) {
+		return nil
+	}
+	s, err := r.Store.Shards().Get(ctx, r.org, syncing.ShardID(rec.Pass, rec.Shard))
+	if errs.Is(err, errs.NotFound) || err == nil && s.Applied >= rec.Seq {
+		return errLost
+	}
+	if err == nil {
+		r.looked.Store(now)
+	}
+	return err
 }
 
 // applyGrace bounds the application of one record.
@@ -60,11 +104,13 @@ func (r *runner) apply(ctx context.Context, rec *syncing.Record, again bool) err
 		}
 		r.step(StepFiles)
 	}
-	if err := r.applyCatalogue(ctx, rec); err != nil {
-		return err
-	}
-	if err := r.applyNotes(ctx, rec); err != nil {
-		return err
+	for _, part := range []func(context.Context, *syncing.Record) error{r.applyCatalogue, r.applyNotes} {
+		if err := r.sure(ctx, rec); err != nil {
+			return err
+		}
+		if err := part(ctx, rec); err != nil {
+			return err
+		}
 	}
 	if len(rec.Events) > 0 {
 		if err := r.Store.Events().Append(ctx, r.org, rec.Events); err != nil {
@@ -110,7 +156,7 @@ func (r *runner) applyFiles(ctx context.Context, rec *syncing.Record, again bool
 			}
 		}
 		group.Go(func() error {
-			err := r.placeOne(part, p)
+			err := r.placeOne(part, p, func() error { return r.sure(part, rec) })
 			if again && errs.Is(err, errs.Corrupt) {
 				lost[i], err = true, nil
 			}
@@ -125,18 +171,20 @@ func (r *runner) applyFiles(ctx context.Context, rec *syncing.Record, again bool
 			r.forget(rec, owners[p.Name])
 		}
 	}
-	return r.removeFiles(ctx, rec, func(x syncing.Removal) bool {
+	return r.removeFiles(ctx, rec, func(x syncing.Removal) (bool, error) {
 		row, known := rows[x.Object]
-		return again && (!known || row.State != bucket.Present)
+		return again && (!known || row.State != bucket.Present), r.sure(ctx, rec)
 	})
 }
 
 // removeFiles takes files away. Where their rows, and with them their names, go
 // too, the files are gone for good before.
-func (r *runner) removeFiles(ctx context.Context, rec *syncing.Record, leave func(syncing.Removal) bool) error {
+func (r *runner) removeFiles(ctx context.Context, rec *syncing.Record, leave func(syncing.Removal) (bool, error)) error {
 	rows := false
 	for _, x := range rec.Remove {
-		if leave(x) {
+		if left, err := leave(x); err != nil {
+			return err
+		} else if left {
 			continue
 		}
 		if err := r.sink.Remove(ctx, x.Name); err != nil {
@@ -161,9 +209,13 @@ func owners(rec *syncing.Record) map[string]id.Object {
 	return out
 }
 
-// placeOne gives one file its final name.
-func (r *runner) placeOne(ctx context.Context, p syncing.Placement) error {
+// placeOne gives one file its final name. What was staged is placed once, by
+// whoever comes first, so that late is harmless; renaming and removing is not.
+func (r *runner) placeOne(ctx context.Context, p syncing.Placement, sure func() error) error {
 	if p.Staged == "" {
+		if err := sure(); err != nil {
+			return err
+		}
 		if err := r.sink.Rename(ctx, p.Old, p.Name, p.Size); err != nil {
 			return err
 		}
@@ -174,10 +226,13 @@ func (r *runner) placeOne(ctx context.Context, p syncing.Placement) error {
 		return err
 	}
 	r.step(StepPlaced)
-	if p.Old != "" {
-		return r.sink.Remove(ctx, p.Old)
+	if p.Old == "" {
+		return nil
 	}
-	return nil
+	if err := sure(); err != nil {
+		return err
+	}
+	return r.sink.Remove(ctx, p.Old)
 }
 
 // forget lets the next run transfer an object again whose content is nowhere: it
@@ -219,7 +274,7 @@ func (r *runner) replace(ctx context.Context, rec *syncing.Record) error {
 				p.Old = ""
 			}
 		}
-		err := r.placeOne(ctx, p)
+		err := r.placeOne(ctx, p, func() error { return nil })
 		if errs.Is(err, errs.Corrupt) {
 			err = r.lost(ctx, rec, owners[p.Name])
 		}
@@ -227,7 +282,16 @@ func (r *runner) replace(ctx context.Context, rec *syncing.Record) error {
 			return ours(err, "placing a file failed")
 		}
 	}
-	return r.removeFiles(ctx, rec, func(x syncing.Removal) bool { return x.Row })
+	return r.removeFiles(ctx, rec, func(x syncing.Removal) (bool, error) {
+		if x.Row {
+			return true, nil
+		}
+		row, err := r.Store.Catalogue().Get(ctx, r.org, rec.Bucket, x.Object)
+		if errs.Is(err, errs.NotFound) {
+			err = nil
+		}
+		return row.State == bucket.Present, err // it has come back since
+	})
 }
 
 // lost leaves a dead letter to be retried for an object whose placement was lost
@@ -259,7 +323,7 @@ func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error 
 		if err := cat.Upsert(ctx, r.org, rec.Bucket, rec.Put); err != nil {
 			return err
 		}
-		if err := r.keepRemoved(ctx, rec); err != nil {
+		if err := r.reconcile(ctx, rec); err != nil {
 			return err
 		}
 		r.step(StepCatalogue)
@@ -289,10 +353,11 @@ func (r *runner) applyCatalogue(ctx context.Context, rec *syncing.Record) error 
 	return nil
 }
 
-// keepRemoved sees to the objects of a record that a user has deleted since it
-// was made: the store has kept their rows as they were. Their files go again, and
-// the rows take over the names that the record gave them.
-func (r *runner) keepRemoved(ctx context.Context, rec *syncing.Record) error {
+// reconcile sees to the objects of a record whose rows the store has kept as they
+// were, since somebody has changed them after it was made. Of what a user has
+// deleted the files go again, and the rows take over the names that the record
+// gave them. Any other is written after all, if this record is still to be applied.
+func (r *runner) reconcile(ctx context.Context, rec *syncing.Record) error {
 	ids := make([]id.Object, len(rec.Put))
 	for i := range rec.Put {
 		ids[i] = rec.Put[i].ID
@@ -301,9 +366,19 @@ func (r *runner) keepRemoved(ctx context.Context, rec *syncing.Record) error {
 	if err != nil {
 		return err
 	}
-	var removed []bucket.Object
+	var again []bucket.Object
 	for _, o := range rec.Put {
 		row := rows[o.ID]
+		if o.State != bucket.Removed && row.State != bucket.Removed && row.Revision > o.Revision {
+			// The store kept it. Somebody has changed the object while the record was made.
+			r.looked.Store(-int64(sureFor))
+			if err := r.sure(ctx, rec); err != nil {
+				return err
+			}
+			o.Revision = row.NextRevision(rec.At)
+			again = append(again, o)
+			continue
+		}
 		if row.State != bucket.Removed || o.State == bucket.Removed {
 			continue
 		}
@@ -312,9 +387,9 @@ func (r *runner) keepRemoved(ctx context.Context, rec *syncing.Record) error {
 			return ours(err, "removing a file failed")
 		}
 		r.dirty.Store(true)
-		removed = append(removed, o)
+		again = append(again, o)
 	}
-	return r.Store.Catalogue().Upsert(ctx, r.org, rec.Bucket, removed)
+	return r.Store.Catalogue().Upsert(ctx, r.org, rec.Bucket, again)
 }
 
 // applyNotes applies absences, dead letters and changes to the folder tree.

@@ -84,8 +84,8 @@ func (r *runner) newPass(ctx context.Context) (syncing.Pass, error) {
 	if p.Known, err = r.Store.Catalogue().CountSync(ctx, r.org, r.bucket.ID, r.sync.ID); err != nil {
 		return p, err
 	}
-	if !p.Feed && !p.Unordered && r.limits.Shards > 1 {
-		if p.Bounds, err = r.split(ctx); err != nil {
+	if parts := r.parts(p); parts > 1 {
+		if p.Bounds, err = r.split(ctx, parts); err != nil {
 			return p, err
 		}
 	}
@@ -96,13 +96,28 @@ func (r *runner) newPass(ctx context.Context) (syncing.Pass, error) {
 	return p, err
 }
 
+// large is how many objects make a source worth to be split for other processes:
+// each part costs some requests.
+const large = 10_000
+
+// parts says into how many shards an enumeration is split.
+func (r *runner) parts(p syncing.Pass) int {
+	switch {
+	case p.Feed, p.Unordered:
+		return 1
+	case r.Claims != nil && r.sync.MaxObjectsPerRun <= 0 && (p.Known == 0 || p.Known >= large):
+		return r.limits.Parts
+	}
+	return r.limits.Shards
+}
+
 // split asks the source where to divide the scope.
-func (r *runner) split(ctx context.Context) ([]key.Key, error) {
+func (r *runner) split(ctx context.Context, into int) ([]key.Key, error) {
 	splitter, ok := r.src.Splitter()
 	if !ok {
 		return nil, nil
 	}
-	parts, err := patient(ctx, r, func() ([]driver.Scope, error) { return splitter.Split(ctx, r.scope(), r.limits.Shards) })
+	parts, err := patient(ctx, r, func() ([]driver.Scope, error) { return splitter.Split(ctx, r.scope(), into) })
 	if err != nil || len(parts) < 2 {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ type draft struct {
 func (r *runner) newDraft(sh *shard, works []*work) *draft {
 	return &draft{runner: r, rec: syncing.Record{
 		ID: syncing.RecordID(r.pass.ID, sh.doc.Name, sh.doc.Applied+1), Org: r.org, Sync: r.sync.ID, Bucket: r.bucket.ID,
-		Pass: r.pass.ID, Shard: sh.doc.Name, Seq: sh.doc.Applied + 1, Run: r.run.ID, Fence: r.lease.Fence, At: r.now(),
+		Pass: r.pass.ID, Shard: sh.doc.Name, Seq: sh.doc.Applied + 1, Run: r.run.ID, Fence: sh.fence, At: r.now(),
 	}}
 }
 

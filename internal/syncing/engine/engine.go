@@ -8,6 +8,7 @@
 //	recover.go   what an earlier run left is redone and closed
 //	begin.go     run, pass and shards
 //	retry.go     dead letters that were asked to be tried again
+//	crew.go      shards are worked, some at once, beside other processes; help.go is one of these
 //	shard.go     each shard: a differ fills batches, the pool transfers, commits follow in order
 //	direct.go    a feed's pages; tree.go decides what is inside, below.go works what moves, enters or leaves
 //	judge.go     absences are judged once, deletes.go acts on them
@@ -75,6 +76,9 @@ type Engine struct {
 	// Sinks opens a bucket's part of its destination.
 	Sinks  func(ctx context.Context, b bucket.Bucket) (sink.Sink, error)
 	Health Health // nil: nobody listens
+	// Claims are leases on the shards of a pass, which then several processes may
+	// work; nil: no other process works on this store.
+	Claims store.Claims
 	Now    func() time.Time
 	// Sleep waits, or returns the context's error; nil waits on the real clock.
 	Sleep   func(ctx context.Context, d time.Duration) error
@@ -92,7 +96,8 @@ type Limits struct {
 	PageBytes     int64 // content transferred for one record, but for its last item: 256 MiB
 	RecordBytes   int   // of one record: syncing.MaxRecordBytes
 	InlineBytes   int   // content of rows held for one record, and of a page before the next is read: 16 MiB
-	Shards        int   // parts enumerated at once: 4
+	Shards        int   // parts enumerated at once, in one process: 4
+	Parts         int   // into which a large source is split where several processes work: 4 * Shards
 	Transfers     int   // content transferred at once: 16
 	BytesInFlight int64 // sizes of the items being transferred: 1 GiB
 	ScanRows      int   // rows read from the catalogue at once: 1000
@@ -111,6 +116,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.RecordBytes, syncing.MaxRecordBytes)
 	def(&l.InlineBytes, 16<<20)
 	def(&l.Shards, 4)
+	def(&l.Parts, 4*l.Shards)
 	def(&l.Transfers, 16)
 	def(&l.ScanRows, 1000)
 	def(&l.SortBytes, 32<<20)

@@ -19,6 +19,9 @@ func (r *runner) finish(ctx context.Context, err error) (syncing.Run, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finalGrace)
 	defer cancel()
 	if errs.Is(err, errs.Conflict) && errs.From(err).Op == errLost.Op {
+		if !r.waiting { // no record of ours places what is still staged
+			r.sweep(ctx, r.ownPrefix())
+		}
 		return r.run, err
 	}
 	if brokenOrder(err) {
@@ -50,8 +53,12 @@ func (r *runner) finish(ctx context.Context, err error) (syncing.Run, error) {
 // the ledger is not complete. All else that is left is done by the next run.
 func (r *runner) afterError(ctx context.Context, err error) error {
 	r.log.Info("run stopped", "kind", errs.KindOf(err).String(), "error", err)
+	if err := r.dismiss(ctx); err != nil {
+		r.log.Warn("other processes may still work on the pass of a stopped run", "error", err)
+		return err
+	}
 	if r.waiting {
-		if err := r.redo(ctx); err != nil {
+		if err := r.redo(ctx, all); err != nil {
 			r.log.Warn("a record of a stopped run waits for the next one", "error", err)
 			return err
 		}
@@ -64,9 +71,17 @@ func (r *runner) afterError(ctx context.Context, err error) error {
 	return nil
 }
 
-// sweepOwn deletes what the run staged and no record places.
+// sweepOwn deletes what the run staged and no record places. Who only helps it
+// deletes its own.
 func (r *runner) sweepOwn(ctx context.Context) {
-	own := r.stagingPrefix()
+	if r.helping {
+		r.sweep(ctx, r.ownPrefix())
+	} else {
+		r.sweep(ctx, r.stagingPrefix())
+	}
+}
+
+func (r *runner) sweep(ctx context.Context, own string) {
 	if err := r.sink.Sweep(ctx, func(staged string) bool { return !strings.HasPrefix(staged, own) }); err != nil {
 		r.log.Warn("staged content of a run waits for a later one", "error", err)
 	}

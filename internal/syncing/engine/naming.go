@@ -115,8 +115,11 @@ func (d *draft) noteMoves(ctx context.Context, works []*work, need []int, out []
 	if len(moving) == 0 {
 		return nil
 	}
-	_, err := d.updatePass(ctx, func(p *syncing.Pass) error {
-		p.Moving = moving
+	_, err := d.Store.Shards().Update(ctx, d.org, syncing.ShardID(d.rec.Pass, d.rec.Shard), func(s *syncing.Shard) error {
+		if s.Applied >= d.rec.Seq {
+			return errLost
+		}
+		s.Moving = moving
 		return nil
 	})
 	return err
@@ -125,14 +128,18 @@ func (d *draft) noteMoves(ctx context.Context, works []*work, need []int, out []
 // endMoves takes the second name from objects that an earlier run was about to
 // move. Every record is applied: the name in the row is the one that counts.
 func (r *runner) endMoves(ctx context.Context) error {
-	p, err := r.Store.Passes().Get(ctx, r.org, r.sync.CurrentPass)
-	if errs.Is(err, errs.NotFound) || err == nil && len(p.Moving) == 0 {
-		return nil
-	}
+	shards, err := r.Store.Shards().OfPass(ctx, r.org, r.sync.CurrentPass)
 	if err != nil {
 		return err
 	}
-	rows, err := r.Store.Catalogue().Lookup(ctx, r.org, r.bucket.ID, p.Moving)
+	var moving []id.Object
+	for _, s := range shards {
+		moving = append(moving, s.Moving...)
+	}
+	if len(moving) == 0 {
+		return nil
+	}
+	rows, err := r.Store.Catalogue().Lookup(ctx, r.org, r.bucket.ID, moving)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"mooring/internal/errs"
@@ -18,27 +19,24 @@ func (r *runner) recover(ctx context.Context) error {
 	if err := r.forgetUnnamed(ctx); err != nil {
 		return err
 	}
-	if err := r.redo(ctx); err != nil {
-		return err
-	}
-	if r.sync.CurrentRun == "" {
-		return nil
-	}
-	prev, err := r.Store.Runs().Get(ctx, r.org, r.sync.CurrentRun)
-	if errs.Is(err, errs.NotFound) {
-		return nil // removed by retention, long closed
-	}
+	prev, known, err := r.before(ctx)
 	if err != nil {
 		return err
 	}
-	open := prev.Status == syncing.RunInProgress
+	open := known && prev.Status == syncing.RunInProgress
 	if open {
 		if err := r.fence(ctx, prev); err != nil {
 			return err
 		}
 	}
+	if err := r.redo(ctx, all); err != nil {
+		return err
+	}
+	if !known {
+		return nil
+	}
 	if open || prev.Status != syncing.RunCompleted {
-		if err := r.sweep(ctx); err != nil {
+		if err := r.sweepOthers(ctx); err != nil {
 			return err
 		}
 		if err := r.endMoves(ctx); err != nil {
@@ -70,8 +68,24 @@ func (r *runner) forgetUnnamed(ctx context.Context) error {
 	return nil
 }
 
-// redo applies every record that waits, in order, and makes it durable.
-func (r *runner) redo(ctx context.Context) error {
+// before is the run before this one, unless there was none, or one that was closed
+// long ago and removed by retention.
+func (r *runner) before(ctx context.Context) (prev syncing.Run, known bool, err error) {
+	if r.sync.CurrentRun == "" {
+		return prev, false, nil
+	}
+	prev, err = r.Store.Runs().Get(ctx, r.org, r.sync.CurrentRun)
+	if errs.Is(err, errs.NotFound) {
+		return prev, false, nil
+	}
+	return prev, err == nil, err
+}
+
+// all selects every record; see redo.
+func all(*syncing.Record) bool { return true }
+
+// redo applies the records that wait and are meant, in order, and makes them durable.
+func (r *runner) redo(ctx context.Context, meant func(*syncing.Record) bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for after := ""; ; {
@@ -82,10 +96,13 @@ func (r *runner) redo(ctx context.Context) error {
 		}
 		for i := range records {
 			rec := &records[i]
+			after = rec.ID
+			if !meant(rec) {
+				continue
+			}
 			if err := r.redoRecord(ctx, rec); err != nil {
 				return err
 			}
-			after = rec.ID
 			r.step(StepRedone)
 		}
 		if len(records) < few {
@@ -99,12 +116,15 @@ func (r *runner) redo(ctx context.Context) error {
 // placements may have been lost, with the power; the catalogue holds the rest,
 // and perhaps what came later.
 func (r *runner) redoRecord(ctx context.Context, rec *syncing.Record) error {
+	r.looked.Store(monotonic())
 	shard, err := r.Store.Shards().Get(ctx, r.org, syncing.ShardID(rec.Pass, rec.Shard))
 	switch {
 	case errs.Is(err, errs.NotFound) || err == nil && rec.Seq <= shard.Applied:
 		err = r.replace(ctx, rec)
 	case err == nil:
-		err = r.apply(ctx, rec, true)
+		if err = r.apply(ctx, rec, true); errors.Is(err, errLost) { // whoever made it has applied it meanwhile
+			err = r.replace(ctx, rec)
+		}
 	}
 	if err != nil {
 		return err
@@ -148,34 +168,31 @@ func (r *runner) fence(ctx context.Context, prev syncing.Run) error {
 	return nil
 }
 
-// fenceShard takes the next number of a shard. If the other worker was faster,
-// its record is redone first.
-func (r *runner) fenceShard(ctx context.Context, s syncing.Shard, prev id.Run) error {
-	for !s.Ended {
-		rec := syncing.Record{
-			ID: syncing.RecordID(s.Pass, s.Name, s.Applied+1), Org: r.org, Sync: r.sync.ID, Bucket: r.bucket.ID, Pass: s.Pass, Shard: s.Name,
-			Seq: s.Applied + 1, Run: prev, Fence: r.lease.Fence, Next: s.Position, At: r.now(),
-		}
-		err := r.Store.Pages().Append(ctx, r.org, rec)
-		if err != nil && !errs.Is(err, errs.AlreadyExists) {
+// fenceShard takes a number of a shard behind all that was appended to it: who
+// had it before may apply what it has appended, as the redo does, and append no more.
+func (r *runner) fenceShard(ctx context.Context, s syncing.Shard, run id.Run) error {
+	for seq := s.Applied + 1; !s.Ended; seq++ {
+		err := r.append(ctx, &syncing.Record{
+			ID: syncing.RecordID(s.Pass, s.Name, seq), Org: r.org, Sync: r.sync.ID, Bucket: r.bucket.ID, Pass: s.Pass, Shard: s.Name,
+			Seq: seq, Run: run, Fence: r.lease.Fence, Hold: true, At: r.now(),
+		})
+		if !errors.Is(err, errLost) {
 			return err
-		}
-		if redoErr := r.redo(ctx); redoErr != nil || err == nil {
-			return redoErr
 		}
 		if s, err = r.Store.Shards().Get(ctx, r.org, s.ID); err != nil {
 			return err
 		}
+		seq = max(seq, s.Applied)
 	}
 	return nil
 }
 
-// sweep deletes what the sync staged and no record names: after redo, all of it
+// sweepOthers deletes what the sync staged and no record names: after redo, all of it
 // but what this run has staged.
-func (r *runner) sweep(ctx context.Context) error {
-	all, own := string(r.sync.ID)+"-", r.stagingPrefix()
+func (r *runner) sweepOthers(ctx context.Context) error {
+	any, own := string(r.sync.ID)+"-", r.stagingPrefix()
 	err := r.sink.Sweep(ctx, func(staged string) bool {
-		return !strings.HasPrefix(staged, all) || strings.HasPrefix(staged, own)
+		return !strings.HasPrefix(staged, any) || strings.HasPrefix(staged, own)
 	})
 	return ours(err, "removing what an earlier run had staged failed")
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -44,6 +45,11 @@ type runner struct {
 	cut   atomic.Bool  // the run stopped at its limit of transfers
 	begun bool         // the pass, by this run
 	kept  string       // what the delete phase has to say
+
+	helping bool         // the run is another process's
+	opened  bool         // other processes may work on the pass
+	looked  atomic.Int64 // when the shard of the record being applied was read last; see sure
+	ready   func() error // opens the source, once
 
 	incomplete atomic.Bool  // noted in the pass
 	unused     atomic.Bool  // content was staged that no record places
@@ -144,9 +150,15 @@ func suspended(err error) error {
 	return err
 }
 
-// allowed fails once the connection was suspended or archived. A failed check
-// alone does not stop a run: what it meets itself says more.
+// errDeleted ends a run whose sync was deleted, perhaps in another process.
+var errDeleted = errs.New(errs.Canceled, "sync.deleted", "the sync was deleted")
+
+// allowed fails once the connection was suspended or archived, or the sync was
+// deleted. A failed check alone does not stop a run: what it meets itself says more.
 func (r *runner) allowed(ctx context.Context) error {
+	if s, err := r.Store.Syncs().Get(ctx, r.org, r.sync.ID); err != nil || s.DeletedAt != nil {
+		return cmp.Or(err, error(errDeleted))
+	}
 	c, err := r.Store.Connections().Get(ctx, r.org, r.sync.Connection)
 	if err == nil && (c.Status == connection.Suspended || c.Status == connection.Archived) {
 		err = errSuspended
@@ -156,16 +168,10 @@ func (r *runner) allowed(ctx context.Context) error {
 
 // work does everything between the begin and the end of the run.
 func (r *runner) work(ctx context.Context) error {
-	var err error
-	if r.src, err = r.Open(ctx, r.org, r.sync.Connection); err != nil {
-		return suspended(err)
-	}
-	defer func() { _ = r.src.Close() }()
-	if r.view, err = newView(r.sync, r.bucket); err != nil {
+	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	r.pool = newPool(r.limits.Transfers, r.limits.BytesInFlight)
-	r.left.Store(r.sync.MaxObjectsPerRun)
+	defer func() { _ = r.src.Close() }()
 	if err := r.findPass(ctx); err != nil {
 		return err
 	}
@@ -180,12 +186,30 @@ func (r *runner) work(ctx context.Context) error {
 	return r.conclude(ctx)
 }
 
+// connect opens the source, and makes ready what transfers need.
+func (r *runner) connect(ctx context.Context) error {
+	src, err := r.Open(ctx, r.org, r.sync.Connection)
+	if err != nil {
+		return suspended(err)
+	}
+	if r.view, err = newView(r.sync, r.bucket); err != nil {
+		_ = src.Close()
+		return err
+	}
+	r.src, r.pool = src, newPool(r.limits.Transfers, r.limits.BytesInFlight)
+	r.left.Store(r.sync.MaxObjectsPerRun)
+	return nil
+}
+
 // enumerate works the retries and every shard that has not ended.
 func (r *runner) enumerate(ctx context.Context) error {
 	if err := r.retryLetters(ctx); err != nil {
 		return err
 	}
 	err := r.workShards(ctx)
+	if err == nil || errs.Is(err, errs.CursorExpired) {
+		err = cmp.Or(r.dismiss(ctx), err)
+	}
 	if !errs.Is(err, errs.CursorExpired) {
 		return err
 	}

@@ -18,34 +18,13 @@ type shard struct {
 	r     *runner
 	begin syncing.Shard // as it was when the run came to it; the differ reads it
 	doc   syncing.Shard // as of the last commit; the committer's
+	fence int64         // of the lease held
 	scope driver.Scope
 	ctx   context.Context // of the phase: ends with the first error
 	group *errgroup.Group
 	fed   chan *batch // differ to feeder
 	ready chan *batch // feeder to committer
 	last  *batch      // sent last; the differ's
-}
-
-// workShards works every shard of the enumeration that has not ended. It
-// returns the first error that concerns the run.
-func (r *runner) workShards(ctx context.Context) error {
-	docs, err := r.Store.Shards().OfPass(ctx, r.org, r.pass.ID)
-	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, d := range docs {
-		if isEnumeration(d) && !d.Ended {
-			sh := r.startShard(ctx, group, d)
-			r.progress.shards.Add(1)
-			group.Go(func() error {
-				defer r.progress.shards.Add(-1)
-				return sh.differ(sh.enumerate)
-			})
-		}
-	}
-	r.progress.enumerated.Store(true)
-	return phaseError(ctx, group)
 }
 
 // phaseError waits for a phase. What first went wrong is its error, not the
@@ -60,7 +39,7 @@ func phaseError(ctx context.Context, group *errgroup.Group) error {
 
 // startShard starts the feeder and the committer of a shard.
 func (r *runner) startShard(ctx context.Context, group *errgroup.Group, d syncing.Shard) *shard {
-	sh := &shard{r: r, begin: d, doc: d, scope: r.scope(), ctx: ctx, group: group, fed: make(chan *batch), ready: make(chan *batch)}
+	sh := &shard{r: r, begin: d, doc: d, fence: r.lease.Fence, scope: r.scope(), ctx: ctx, group: group, fed: make(chan *batch), ready: make(chan *batch)}
 	sh.scope.From, sh.scope.To = d.From, d.To
 	group.Go(sh.feed)
 	group.Go(sh.commit)
@@ -172,7 +151,10 @@ func (sh *shard) commit() error {
 }
 
 // A staging name says whose it is, so that what is left behind can be swept
-// without touching another sync's.
+// without touching another sync's. No two processes give the same, and none gives
+// one twice.
 func (r *runner) stagingPrefix() string { return string(r.sync.ID) + "-" + string(r.run.ID) + "-" }
 
-func (r *runner) stagingName() string { return fmt.Sprintf("%s%d", r.stagingPrefix(), r.staged.Add(1)) }
+func (r *runner) ownPrefix() string { return r.stagingPrefix() + string(r.worker) + "-" }
+
+func (r *runner) stagingName() string { return fmt.Sprintf("%s%d", r.ownPrefix(), r.staged.Add(1)) }

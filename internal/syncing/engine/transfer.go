@@ -346,7 +346,7 @@ func broken(err error) bool {
 
 // ours marks a failure of our own side, which is never the item's; nil stays nil.
 func ours(err error, msg string) error {
-	if err == nil || errs.KindOf(err) == errs.Canceled {
+	if err == nil || errs.KindOf(err) == errs.Canceled || errors.Is(err, errLost) {
 		return err
 	}
 	k := errs.KindOf(err)
