@@ -162,7 +162,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 	})
 	a.connect = a.wireOAuth(sealer)
 	a.wireWebhooks(sealer)
-	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Outbound: a.outbound, Log: a.log, Now: time.Now}
+	a.monitor = &health.Monitor{System: a.system, Checker: checker{a.connections}, Log: a.log, Now: time.Now}
 }
 
 func (a *app) wireWebhooks(sealer *csfle.Sealer) {
@@ -202,7 +202,11 @@ func (a *app) wireSyncs(ctx context.Context) error {
 			_, err := eng.Verify(ctx, org, s, l, w, repair, begun)
 			return err
 		},
+		Helper: eng,
 	}).Init()
+	if !a.worker.Exclusive {
+		eng.Claims, a.deliverer.Claims = a.worker, a.worker
+	}
 	a.metrics.Watch(census(a.system), a.worker.Running, a.log)
 	a.syncs = &syncingservice.Service{Store: a.store, Now: time.Now, Wake: a.worker.Wake, Stop: a.worker.Interrupt, Log: a.log}
 	guard := &surface.Guard{}
@@ -245,7 +249,8 @@ func providers() (names []string) {
 func (a *app) work(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { a.worker.Run(ctx) })
-	running.Go(func() { a.monitor.Run(ctx) })
+	running.Go(func() { a.outbound.Watch(ctx) })
+	running.Go(func() { a.worker.Stand(ctx, "health", a.monitor.Run) })
 	running.Go(func() { a.deliverer.Run(ctx) })
 	running.Go(func() { a.sweepTokens(ctx) })
 	running.Go(func() { a.usage.Run(ctx) })

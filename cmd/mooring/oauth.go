@@ -7,6 +7,7 @@ import (
 	"mooring/csfle"
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/connection/vault"
+	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/oauth"
 	"mooring/internal/outbound"
@@ -38,7 +39,8 @@ func (a *app) sweepTokens(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		if err := a.sweepTokensOnce(ctx); err != nil && ctx.Err() == nil {
+		err := a.worker.Once(ctx, "tokens", a.sweepTokensOnce)
+		if err != nil && !errs.Is(err, errs.Conflict) && ctx.Err() == nil {
 			a.log.Error("removing expired consents", "error", err)
 		}
 		select {

@@ -52,7 +52,7 @@ func (m *Monitor) Run(ctx context.Context) {
 	s := &sweep{Monitor: m, free: either(m.Concurrent, concurrent), busy: map[id.Connection]bool{}, hosts: map[string]int{}, ended: make(chan struct{}, 1)}
 	defer s.checks.Wait()
 	if m.Outbound != nil {
-		s.checks.Go(func() { m.Outbound.watch(ctx) })
+		s.checks.Go(func() { m.Outbound.Watch(ctx) })
 	}
 	var looked time.Time
 	for ctx.Err() == nil {

@@ -49,8 +49,8 @@ func (o *Outbound) Degraded() string {
 	return ""
 }
 
-// watch asks again while nothing can be reached, until ctx ends.
-func (o *Outbound) watch(ctx context.Context) {
+// Watch asks again while nothing can be reached, until ctx ends.
+func (o *Outbound) Watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause(ctx, either(o.Every, askAgain))
 		if ctx.Err() == nil && o.isolated.Load() {

@@ -18,6 +18,9 @@ const sweepBatch = 100
 // older than its retention: one process at a time. Every step may be interrupted
 // and is taken up again by the next sweep, of any worker.
 func (w *Worker) sweep(ctx context.Context) {
+	if _, err := w.System.Relay(ctx, 10*sweepBatch); err != nil {
+		w.complain(ctx, "relaying outboxes", err)
+	}
 	err := w.Once(ctx, "sweep", func(ctx context.Context) error {
 		w.removeBuckets(ctx, w.removeSyncs(ctx))
 		w.everyOrganization(ctx, func(o id.Org) { w.expireRunsOf(ctx, o, w.Now().Add(-or(w.Retain, defaultRetain))) })
@@ -107,27 +110,6 @@ func (w *Worker) Once(ctx context.Context, lease string, work func(context.Conte
 		return work(ctx)
 	}
 	return w.under(ctx, lease, work)
-}
-
-// relayBatch is how many records' outboxes are moved at once.
-const relayBatch = 1000
-
-// relay moves on what waits in outboxes, until ctx ends.
-func (w *Worker) relay(ctx context.Context) {
-	poll := time.NewTicker(or(w.Poll, defaultPoll))
-	defer poll.Stop()
-	for {
-		for moved := relayBatch; moved == relayBatch; {
-			var err error
-			moved, err = w.System.Relay(ctx, relayBatch)
-			w.complainIf(ctx, "relaying outboxes", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-poll.C:
-		}
-	}
 }
 
 // under does work under a lease, or fails with errHeld while somebody else holds

@@ -144,7 +144,6 @@ func (w *Worker) Run(ctx context.Context) {
 	w.setBase(ctx)
 	defer w.runs.Wait()
 	defer w.leave()
-	w.runs.Go(func() { w.Stand(ctx, "relay", w.relay) })
 	poll := time.NewTicker(or(w.Poll, defaultPoll))
 	defer poll.Stop()
 	var swept time.Time

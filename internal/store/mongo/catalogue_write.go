@@ -90,7 +90,7 @@ func (c catalogue) Upsert(ctx context.Context, org id.Org, b id.Bucket, objects 
 }
 
 // upsert is the write of one object. It selects no object that a user has
-// deleted: then the insert that follows is refused.
+// deleted, and none that is newer: then the insert that follows is refused.
 func (c catalogue) upsert(org id.Org, b id.Bucket, o *bucket.Object) (write, error) {
 	update, _, err := c.replacement(org, b, o)
 	if err != nil {
@@ -102,13 +102,16 @@ func (c catalogue) upsert(org id.Org, b id.Bucket, o *bucket.Object) (write, err
 		if o.Version != "" {
 			deleted = append(deleted, bson.E{Key: "version", Value: o.Version})
 		}
-		filter = append(filter, bson.E{Key: "$nor", Value: bson.A{deleted}})
+		newer := bson.D{
+			{Key: "state", Value: bson.D{{Key: "$ne", Value: bucket.Removed}}}, {Key: "revision", Value: bson.D{{Key: "$gt", Value: o.Revision}}},
+		}
+		filter = append(filter, bson.E{Key: "$nor", Value: bson.A{deleted, newer}})
 	}
 	return write{filter, append(update, bson.E{Key: "$setOnInsert", Value: bson.D{{Key: "created_at", Value: o.CreatedAt}}}), true}, nil
 }
 
 // upsertAll makes writes. One that is refused met an object that a user has
-// deleted, or another process that made the object at this moment, and is then
+// deleted, a newer one, or another process that made the object at this moment, and is then
 // made again.
 func (c catalogue) upsertAll(ctx context.Context, writes []write) error {
 	const op = "store.catalogue.upsert"

@@ -24,7 +24,7 @@ import (
 // process is an engine of its own on the store of a world, with a clock that
 // differs from that of all others.
 type process struct {
-	engine.Engine
+	*engine.Engine
 	id id.Worker
 }
 
@@ -32,11 +32,11 @@ const shortTerm, longTerm = 400 * time.Millisecond, time.Minute
 
 func (w *world) process(late, term time.Duration) *process {
 	leases := (&worker.Worker{Store: w.store, System: w.store.System(), Log: slog.New(slog.DiscardHandler), Now: time.Now, Term: term}).Init()
-	p := &process{Engine: *w.engine, id: leases.ID()}
-	p.Now = func() time.Time { return w.clock().Add(late) }
-	p.Claims = leases
-	p.Limits = engine.Limits{PageItems: 4, Shards: 2, Parts: 6, Transfers: 2}
-	return p
+	e := w.engine
+	return &process{id: leases.ID(), Engine: &engine.Engine{
+		Store: e.Store, Open: e.Open, Sinks: e.Sinks, Health: e.Health, Sleep: e.Sleep, Log: e.Log, Scratch: e.Scratch,
+		Now: func() time.Time { return w.clock().Add(late) }, Claims: leases, Limits: engine.Limits{PageItems: 4, Shards: 2, Parts: 6, Transfers: 2},
+	}}
 }
 
 func (p *process) run(w *world, fence int64) (syncing.Run, error) {

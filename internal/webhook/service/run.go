@@ -26,6 +26,9 @@ type Deliverer struct {
 	Log    *slog.Logger
 	Now    func() time.Time
 	Poll   time.Duration // of the due queue, a second when 0
+	// Claims are leases on webhooks, each of which is served by one process at a
+	// time; nil: no other process works on this store.
+	Claims store.Claims
 
 	once    sync.Once
 	wake    chan struct{}
@@ -147,10 +150,26 @@ func (d *Deliverer) leave(ref system.WebhookRef, failed bool) bool {
 	return d.waiting
 }
 
+// claimed gives a webhook a turn while no other process does.
+func (d *Deliverer) claimed(ctx context.Context, ref system.WebhookRef) (more bool, err error) {
+	if d.Claims == nil {
+		return d.Turn(ctx, ref)
+	}
+	claim, err := d.Claims.Claim(ctx, "webhook/"+string(ref.Webhook))
+	if err != nil {
+		return false, err
+	}
+	defer claim.Release()
+	return d.Turn(claim.Context, ref)
+}
+
 // serve gives one webhook a turn. One that was deleted meanwhile may have left
 // deliveries.
 func (d *Deliverer) serve(ctx context.Context, ref system.WebhookRef) {
-	more, err := d.Turn(ctx, ref)
+	more, err := d.claimed(ctx, ref)
+	if errs.Is(err, errs.Conflict) { // another process serves it
+		more, err = false, nil
+	}
 	gone := errs.Is(err, errs.NotFound)
 	if gone {
 		err = d.Store.Webhooks().Remove(ctx, ref.Org, ref.Webhook)

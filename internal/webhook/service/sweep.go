@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/store"
 	"mooring/internal/webhook"
@@ -26,13 +27,30 @@ func (d *Deliverer) sweeping(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		d.Sweep(ctx)
+		d.sweepOnce(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// sweepOnce sweeps, unless another process is at it.
+func (d *Deliverer) sweepOnce(ctx context.Context) {
+	if d.Claims == nil {
+		d.Sweep(ctx)
+		return
+	}
+	claim, err := d.Claims.Claim(ctx, "sweep/webhooks")
+	if err != nil {
+		if !errs.Is(err, errs.Conflict) && ctx.Err() == nil {
+			d.Log.Error("acquiring a lease", "error", err)
+		}
+		return
+	}
+	defer claim.Release()
+	d.Sweep(claim.Context)
 }
 
 // Sweep removes events, and deliveries that were given up, which are old enough.
