@@ -16,7 +16,6 @@ import (
 	"mooring/internal/id"
 	"mooring/internal/sink"
 	"mooring/internal/store"
-	"mooring/internal/store/sqlite"
 	"mooring/internal/syncing"
 )
 
@@ -25,7 +24,7 @@ type audit struct {
 	t    *testing.T
 	ctx  context.Context
 	s    setup
-	st   *sqlite.Store
+	st   store.Store
 	sink sink.Sink
 }
 

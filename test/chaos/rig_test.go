@@ -23,6 +23,8 @@ import (
 	"mooring/internal/secret"
 	"mooring/internal/sink"
 	"mooring/internal/sink/dir"
+	"mooring/internal/store"
+	"mooring/internal/store/mongo"
 	"mooring/internal/store/sqlite"
 	"mooring/internal/syncing"
 	"mooring/internal/syncing/engine"
@@ -36,6 +38,9 @@ type setup struct {
 	Shards   int
 	Page     int
 	Kill     kill
+
+	Mongo string        // a database that several workers share, instead of the store in Dir
+	Skew  time.Duration // of the worker's clock
 }
 
 // ids name what the template holds.
@@ -44,6 +49,8 @@ type ids struct {
 	Conn   id.Connection
 	Bucket id.Bucket
 	Sync   id.Sync
+
+	Failing id.Connection // whose checks all fail
 }
 
 // kill says where a worker dies: at the Nth time it meets a step. The zero
@@ -64,7 +71,10 @@ const (
 	maxRunsOfPass = 50
 )
 
-func (s setup) store(ctx context.Context) (*sqlite.Store, error) {
+func (s setup) store(ctx context.Context) (store.Store, error) {
+	if s.Mongo != "" {
+		return mongo.Open(ctx, mongo.Options{URI: secret.New(s.Mongo)})
+	}
 	return sqlite.Open(ctx, sqlite.Options{Dir: filepath.Join(s.Dir, storeDir)})
 }
 
@@ -86,12 +96,17 @@ func (s *setup) prepare(ctx context.Context) error {
 	}
 	defer st.Close()
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	s.IDs = ids{id.NewOrg(), id.NewConnection(), id.NewBucket(), id.NewSync()}
+	s.IDs = ids{id.NewOrg(), id.NewConnection(), id.NewBucket(), id.NewSync(), id.NewConnection()}
 	c := connection.Connection{
 		ID: s.IDs.Conn, Org: s.IDs.Org, Provider: "s3", Name: bucketName, Status: connection.Active, CreatedAt: now, UpdatedAt: now,
 		Config: config.Sealed{Provider: "s3", Credential: "access_key"},
 	}
 	if _, err := st.Connections().Insert(ctx, s.IDs.Org, c); err != nil {
+		return err
+	}
+	failing := c
+	failing.ID, failing.Name = s.IDs.Failing, "failing"
+	if _, err := st.Connections().Insert(ctx, s.IDs.Org, failing); err != nil {
 		return err
 	}
 	b := bucket.Bucket{
@@ -130,6 +145,9 @@ func (s setup) rules(ctx context.Context, b bucket.Bucket) (bucket.Rules, error)
 // work runs the sync until a run ends its pass, as a worker does that holds
 // the lease. A worker before it is dead, so that its lease may be taken at once.
 func (s setup) work(ctx context.Context) error {
+	if s.Mongo != "" {
+		return s.share(ctx)
+	}
 	st, err := s.store(ctx)
 	if err != nil {
 		return err
