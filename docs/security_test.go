@@ -1,4 +1,3 @@
-// Package docs holds Mooring's documentation, and the test that keeps it true.
 package docs
 
 import (
