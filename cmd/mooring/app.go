@@ -35,7 +35,6 @@ import (
 	"mooring/internal/provider/driver"
 	"mooring/internal/sink"
 	"mooring/internal/store"
-	"mooring/internal/store/sqlite"
 	"mooring/internal/store/system"
 	"mooring/internal/surface"
 	"mooring/internal/syncing/engine"
@@ -50,7 +49,7 @@ import (
 type app struct {
 	settings    *config.Server
 	log         *slog.Logger
-	store       *sqlite.Store
+	store       *opened
 	system      system.System
 	metrics     *metrics.Metrics
 	trails      *auditservice.Trails
@@ -74,8 +73,8 @@ type app struct {
 	first       id.Org // whose admin key is in admin.key
 }
 
-// openApp opens a data directory and wires what works on it. A new one gets its
-// master key, organization and admin key.
+// openApp opens a store and wires what works on it. A new data directory gets its
+// master key, organization and admin key; a shared store gets them by initialise.
 func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ *app, err error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -86,10 +85,10 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 			a.close()
 		}
 	}()
-	if a.store, err = sqlite.Open(ctx, sqlite.Options{Dir: settings.DataDir}); err != nil {
+	if a.store, err = openStore(ctx, settings); err != nil {
 		return nil, err
 	}
-	a.system = a.store.System()
+	a.system = a.store.system
 	key, err := masterKey(ctx, a.system, settings)
 	if err != nil {
 		return nil, err
@@ -123,6 +122,9 @@ func (a *app) found(ctx context.Context) error {
 		a.first = orgs[0].ID
 		return nil
 	}
+	if a.settings.Shared() {
+		return notInitialised(a.settings)
+	}
 	f, err := a.access.Found(ctx, "default", "admin@localhost.invalid", a.keepFirst)
 	a.first, a.founded = f.Organization.ID, err == nil
 	return err
@@ -146,7 +148,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 	a.open = a.sources()
 	a.tokens = tokens.New(tokens.Deps{
 		Store: a.store.Tokens(), Connections: a.store.Connections(), Vault: vault.Vault{Sealer: sealer, Organizations: a.store.Organizations()},
-		Exclusive: true, // the data directory's lock says so
+		Exclusive: !a.settings.Shared(), // the data directory's lock says so
 	})
 	a.connections = connectionservice.New(connectionservice.Deps{
 		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer, Tokens: a.tokens, OAuthClients: a.oauthClients(),
@@ -172,11 +174,11 @@ func (a *app) wireWebhooks(sealer *csfle.Sealer) {
 }
 
 func (a *app) wireSyncs(ctx context.Context) error {
-	destinations, err := openDestinations(ctx, a.settings.DestinationList())
+	destinations, err := openDestinations(ctx, a.settings)
 	if err != nil {
 		return err
 	}
-	if err := engine.CleanScratch(a.settings.DataDir); err != nil { // the store's lock says that nobody else is here
+	if err := engine.CleanScratch(a.settings.DataDir); err != nil { // the directory's lock says that nobody else is here
 		a.log.Warn("what sorting left behind stays", "error", err)
 	}
 	buckets := &bucketservice.Service{Store: a.store, Destinations: destinations, Now: time.Now, Wake: func() { a.worker.SweepNow() }}
@@ -196,7 +198,7 @@ func (a *app) wireSyncs(ctx context.Context) error {
 		Sinks: func(ctx context.Context, b bucket.Bucket) (sink.Sink, error) { return buckets.Sink(ctx, b) },
 	}
 	a.worker = (&worker.Worker{
-		Store: a.store, System: a.system, Runner: usage.Runs{Runner: observed{eng, a.metrics}, Store: a.store, Log: a.log}, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: true, Syncs: a.settings.Syncs,
+		Store: a.store, System: a.system, Runner: usage.Runs{Runner: observed{eng, a.metrics}, Store: a.store, Log: a.log}, Buckets: buckets, Forget: eng.Forget, Log: a.log, Now: time.Now, Exclusive: !a.settings.Shared(), Syncs: a.settings.Syncs,
 		Trails: watchedTrails{a.trails, a.metrics}, RetainAudit: time.Duration(a.settings.AuditDays) * 24 * time.Hour,
 		Verifier: func(ctx context.Context, org id.Org, s id.Sync, l store.Lease, w id.Worker, repair bool, begun func(id.Run)) error {
 			_, err := eng.Verify(ctx, org, s, l, w, repair, begun)
@@ -259,6 +261,7 @@ func (a *app) work(ctx context.Context) {
 			a.log.Error("destroying keys that were to be destroyed", "error", err)
 		}
 	})
+	running.Go(func() { worker.Relay(ctx, a.system, a.log) })
 	running.Wait()
 }
 

@@ -10,10 +10,15 @@ import (
 	"mooring/internal/sink/s3"
 )
 
-// openDestinations opens what the operator has defined, by name.
-func openDestinations(ctx context.Context, list []config.Destination) (map[string]sink.Destination, error) {
+// openDestinations opens what the operator has defined, by name. All processes on
+// a store must see all of them.
+func openDestinations(ctx context.Context, settings *config.Server) (map[string]sink.Destination, error) {
 	out := map[string]sink.Destination{}
-	for _, d := range list {
+	for _, d := range settings.DestinationList() {
+		if d.Path != "" && settings.Shared() && !settings.SharedDataDir {
+			return nil, errs.New(errs.Invalid, "destination", "the destination "+d.Name+" is a folder, "+d.Path+", and several processes may work on the store:"+
+				" if every one of them sees that folder, say so by --shared-data-dir; else define a destination of kind s3")
+		}
 		opened, err := openDestination(ctx, d)
 		if err != nil {
 			return nil, errs.Wrap(err, errs.Unavailable, "destination", "the destination "+d.Name+" can't be opened")

@@ -22,6 +22,9 @@ func masterKey(ctx context.Context, sys system.System, settings *config.Server) 
 	if err != nil {
 		return nil, err
 	}
+	if !begun && settings.Shared() {
+		return nil, notInitialised(settings)
+	}
 	if !begun {
 		if err := firstKey(ctx, sys, settings); err != nil {
 			return nil, err
@@ -42,6 +45,28 @@ func masterKey(ctx context.Context, sys system.System, settings *config.Server) 
 		given = append(given, key)
 	}
 	return keys.Open(ctx, sys, given...)
+}
+
+// initialKey is masterKey for a shared store that may be new: its key is given,
+// never made.
+func initialKey(ctx context.Context, sys system.System, settings *config.Server) (*keys.Master, error) {
+	begun, err := keys.Begun(ctx, sys)
+	if err != nil {
+		return nil, err
+	}
+	if !begun {
+		if err := holdsNothing(ctx, sys, "no check value for its master key"); err != nil {
+			return nil, err
+		}
+		key, err := openMasterKey(ctx, settings.MasterKey())
+		if err != nil {
+			return nil, err
+		}
+		if err := keys.Begin(ctx, sys, key); err != nil {
+			return nil, err
+		}
+	}
+	return masterKey(ctx, sys, settings)
 }
 
 // openMasterKey opens what an operator names a master key by: a file, or the URI

@@ -23,7 +23,7 @@ import (
 func serveCommand() *cobra.Command {
 	return processCommand("serve", "Serve the API and work on what is due", func(cmd *cobra.Command, a *app) error {
 		return a.serve(cmd.Context(), func(url string) {
-			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\nadmin key: %s\n", url, filepath.Join(a.settings.DataDir, adminKey))
+			fmt.Fprintf(cmd.OutOrStdout(), "Mooring serves %s\n%s", url, keyNotice(a.settings))
 			if !a.founded {
 				return
 			}

@@ -19,16 +19,20 @@ import (
 	"github.com/spf13/pflag"
 
 	"mooring/internal/errs"
+	"mooring/internal/secret"
 )
 
 // Server is how a process that serves or works is set up.
 type Server struct {
-	Listen         string   // host:port
-	MetricsListen  string   // host:port of a second listener for /metrics alone, without a key
-	OTLPEndpoint   string   // where traces go
-	PublicURL      string   // how users reach the server, for links
-	DataDir        string   // database, keys, and by default the content
-	Store          string   // "sqlite"
+	Listen         string // host:port
+	MetricsListen  string // host:port of a second listener for /metrics alone, without a key
+	OTLPEndpoint   string // where traces go
+	PublicURL      string // how users reach the server, for links
+	DataDir        string // database, keys, and by default the content
+	Store          string // "sqlite" or "mongodb"
+	StoreURIFile   string // file that holds StoreURI
+	StoreURI       secret.String
+	SharedDataDir  bool     // every process on the store sees the destinations' folders
 	MasterKeyFile  string   // default <data-dir>/master.key
 	KMS            string   // URI of a master key in a key service, instead
 	SecondMaster   string   // file or URI of another one, which a change of the master key leads to or comes from
@@ -69,7 +73,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.StringVar(&s.MetricsListen, "metrics-listen", "", "`address`, loopback or private, to serve /metrics on without a key (default: only on --listen, for admins of the first organization)")
 	f.StringVar(&s.OTLPEndpoint, "otlp-endpoint", "", "`URL` of an OpenTelemetry collector (OTLP over HTTP) for traces")
 	f.StringVar(&s.DataDir, "data-dir", DefaultDataDir(), "`directory` of the database, the keys and, by default, the content")
-	f.StringVar(&s.Store, "store", "sqlite", "where records are kept: sqlite, in the data directory")
+	s.storeFlags(f)
 	f.StringVar(&s.MasterKeyFile, "master-key-file", "", "`file` of the 96-byte master key (default: DATA-DIR/master.key, made for a new store)")
 	f.StringVar(&s.KMS, "kms", "", "`URI` of the master key in a key service, instead of a file: aws-kms://ARN, gcp-kms://projects/…, azure-kms://HOST/keys/NAME/VERSION; see docs/keys.md")
 	f.StringVar(&s.SecondMaster, "second-master-key", "", "`file` or URI of a second master key, while `mooring keys rewrap` changes from one to the other")
@@ -109,14 +113,8 @@ func invalid(msg string) error { return errs.New(errs.Invalid, "config", msg) }
 // Validate checks the settings against each other and completes defaults that
 // follow from others.
 func (s *Server) Validate() error {
-	if s.Store != "sqlite" {
-		return invalid("--store: only sqlite is available in this version")
-	}
 	if s.KMS != "" && s.MasterKeyFile != "" {
 		return invalid("--kms and --master-key-file exclude each other; --second-master-key is for the other one")
-	}
-	if s.MasterKeyFile == "" && s.KMS == "" {
-		s.MasterKeyFile = filepath.Join(s.DataDir, "master.key")
 	}
 	if s.Syncs < 1 || s.Syncs > 256 {
 		return invalid("--syncs must be between 1 and 256")
@@ -135,7 +133,7 @@ func (s *Server) Validate() error {
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		return invalid("--log-format must be text or json")
 	}
-	for _, check := range []func() error{s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkPublicURL, s.checkOAuth, s.checkDestinations, s.checkListen, s.checkTLS, s.checkTelemetry} {
+	for _, check := range []func() error{s.checkStore, s.checkNetworks, s.checkProxy, s.checkEndpoints, s.checkPublicURL, s.checkOAuth, s.checkDestinations, s.checkListen, s.checkTLS, s.checkTelemetry} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -20,6 +20,9 @@ func Env(flag string) string {
 // Fill sets the flags that were not given from the environment, else from the
 // file, whose name is "" for none. getenv is os.LookupEnv but in tests.
 func Fill(f *pflag.FlagSet, getenv func(string) (string, bool), file string) error {
+	if err := refuseURI(f); err != nil {
+		return err
+	}
 	values, err := readFile(f, file)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"net/mail"
 	"strings"
 	"unicode/utf8"
@@ -27,6 +28,14 @@ type Founded struct {
 // crash can't leave an organization whose key nobody has; the organization's
 // own record comes last and decides that it exists.
 func (s *Service) Found(ctx context.Context, name, email string, keep func(id.Org, secret.String) error) (Founded, error) {
+	return s.FoundOnce(ctx, name, email, keep, func(context.Context, id.Org) error { return nil })
+}
+
+// FoundOnce is Found where others may be about to make the same organization:
+// claim is called when all but the organization's own record is there, and
+// succeeds for one. For the others the key is revoked; what else they have made
+// belongs to no organization. See Complete for one who claimed and then died.
+func (s *Service) FoundOnce(ctx context.Context, name, email string, keep func(id.Org, secret.String) error, claim func(context.Context, id.Org) error) (Founded, error) {
 	now, org, actor := s.now(), id.NewOrg(), audit.System()
 	addr, err := checkEmail(email)
 	if err != nil {
@@ -57,8 +66,21 @@ func (s *Service) Found(ctx context.Context, name, email string, keep func(id.Or
 	if f.Key, err = s.Store.APIKeys().Insert(ctx, org, f.Key); err != nil {
 		return Founded{}, err
 	}
+	if err := claim(ctx, org); err != nil {
+		return Founded{}, errors.Join(err, s.endKey(ctx, f.Key, actor, audit.APIKeyRevoked))
+	}
 	f.Organization, err = s.Store.Organizations().Insert(ctx, org, f.Organization)
 	return f, err
+}
+
+// Complete makes the record of an organization that was claimed, unless it is there.
+func (s *Service) Complete(ctx context.Context, org id.Org, name string) error {
+	now := s.now()
+	_, err := s.Store.Organizations().Insert(ctx, org, access.Organization{ID: org, Name: name, DataKey: 1, CreatedAt: now, UpdatedAt: now})
+	if errs.Is(err, errs.AlreadyExists) {
+		return nil
+	}
+	return err
 }
 
 // ResetAdmin revokes an organization's admin keys and makes a new one for its

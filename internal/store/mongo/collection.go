@@ -62,11 +62,10 @@ func (c *collection[T, ID]) missing(verb string) error {
 
 // key selects one record of an organization.
 func (c *collection[T, ID]) key(org id.Org, i ID) bson.D {
-	out := byID(string(i))
-	if c.org != "_id" {
-		out = append(out, bson.E{Key: c.org, Value: string(org)})
+	if c.org == "_id" {
+		return also(byID(string(i)), byID(string(org)))
 	}
-	return out
+	return append(byID(string(i)), bson.E{Key: c.org, Value: string(org)})
 }
 
 // Insert implements store.Records.

@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -30,38 +31,51 @@ func (c catalogue) Reserve(ctx context.Context, org id.Org, b id.Bucket, claims 
 			open = append(open, i)
 		}
 	}
-	for some := range slices.Chunk(open, writeChunk) {
-		if err := c.reserveFirst(ctx, org, b, claims, some, out); err != nil {
-			return nil, err
-		}
-	}
 	if len(claims) == 0 {
 		return nil, nil
+	}
+	var made []key.Key
+	for some := range slices.Chunk(open, writeChunk) {
+		if err := c.reserveFirst(ctx, org, b, claims, some, out, &made); err != nil {
+			return nil, errors.Join(err, c.Release(ctx, org, b, made)) // all of a call or nothing
+		}
 	}
 	return out, nil
 }
 
 // reserveFirst records the first candidates of some claims, and for those that
-// are taken looks further.
-func (c catalogue) reserveFirst(ctx context.Context, org id.Org, b id.Bucket, claims []bucket.Claim, some []int, out []string) error {
+// are taken looks further. made gathers the sources of what it has recorded.
+func (c catalogue) reserveFirst(ctx context.Context, org id.Org, b id.Bucket, claims []bucket.Claim, some []int, out []string, made *[]key.Key) error {
 	var docs []bson.D
 	var of []int
+	var further []int
 	for _, i := range some {
-		if len(claims[i].Candidates) > 0 {
-			first := claims[i].Candidates[0]
-			docs, of, out[i] = append(docs, nameRow(org, b, claims[i].Source, first)), append(of, i), first.Name
-		} else if err := c.reserve(ctx, org, b, claims[i], &out[i]); err != nil {
-			return err
+		if len(claims[i].Candidates) == 0 {
+			further = append(further, i)
+			continue
 		}
+		first := claims[i].Candidates[0]
+		docs, of, out[i] = append(docs, nameRow(org, b, claims[i].Source, first)), append(of, i), first.Name
 	}
 	refused, err := c.s.insertMany(ctx, "store.catalogue.reserve", "names", docs)
 	if err != nil {
 		return err
 	}
-	slices.Sort(refused)
-	for _, at := range refused {
-		if err := c.reserve(ctx, org, b, claims[of[at]], &out[of[at]]); err != nil {
+	for at, i := range of {
+		if slices.Contains(refused, at) {
+			further = append(further, i)
+		} else {
+			*made = append(*made, claims[i].Source)
+		}
+	}
+	slices.Sort(further)
+	for _, i := range further {
+		fresh, err := c.reserve(ctx, org, b, claims[i], &out[i])
+		if err != nil {
 			return err
+		}
+		if fresh {
+			*made = append(*made, claims[i].Source)
 		}
 	}
 	return nil
@@ -94,29 +108,30 @@ func nameRow(org id.Org, b id.Bucket, source key.Key, n bucket.Candidate) bson.D
 	}
 }
 
-// reserve records the first candidate of a claim that is free. A source that
-// was recorded since it was looked for keeps its name.
-func (c catalogue) reserve(ctx context.Context, org id.Org, b id.Bucket, claim bucket.Claim, name *string) error {
+// reserve records the first candidate of a claim that is free, and reports
+// whether it did: a source that was recorded since it was looked for keeps its
+// name.
+func (c catalogue) reserve(ctx context.Context, org id.Org, b id.Bucket, claim bucket.Claim, name *string) (fresh bool, err error) {
 	const op = "store.catalogue.reserve"
 	for _, candidate := range claim.Candidates {
 		err := c.s.insert(ctx, op, "names", nameRow(org, b, claim.Source, candidate))
 		if err == nil {
 			*name = candidate.Name
-			return nil
+			return true, nil
 		}
 		if !errs.Is(err, errs.AlreadyExists) {
-			return err
+			return false, err
 		}
 		found, err := c.s.first(ctx, op, "names", find{filter: byID(rowID(string(org), string(b), claim.Source.Encode()))})
 		if err != nil {
-			return err
+			return false, err
 		}
 		if found != nil {
 			*name = found.Lookup("name").StringValue()
-			return nil
+			return false, nil
 		}
 	}
-	return errs.New(errs.AlreadyExists, op, "every candidate for a name in the bucket is taken")
+	return false, errs.New(errs.AlreadyExists, op, "every candidate for a name in the bucket is taken")
 }
 
 // Release implements store.Catalogue.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"mooring/internal/datadir"
 	"mooring/internal/errs"
 )
 
@@ -20,10 +21,7 @@ const rebuildName = "mooring.restoring"
 // included, leaves the directory as it was. The directory must not be in use.
 func Rebuild(ctx context.Context, o Options, fill func(*Store) error) (err error) {
 	const op = "sqlite.rebuild"
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return errs.Wrap(err, errs.Unavailable, op, "the data directory can't be made")
-	}
-	lock, err := lockDir(filepath.Join(o.Dir, lockName))
+	lock, err := datadir.Lock(o.Dir)
 	if err != nil {
 		return err
 	}

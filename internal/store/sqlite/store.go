@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mooring/internal/datadir"
 	"mooring/internal/errs"
 	"mooring/internal/store"
 	"mooring/internal/store/internal/touch"
@@ -54,11 +55,8 @@ var (
 	_ system.System = (*System)(nil)
 )
 
-// Names of the files in a data directory.
-const (
-	databaseName = "mooring.db"
-	lockName     = "mooring.lock"
-)
+// databaseName is the file in a data directory.
+const databaseName = "mooring.db"
 
 // Open opens the store in a data directory, makes it when it is new and
 // migrates an older one. Another process that has it open, or a schema newer
@@ -68,10 +66,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, errs.Wrap(err, errs.Unavailable, op, "the data directory can't be made")
-	}
-	lock, err := lockDir(filepath.Join(o.Dir, lockName))
+	lock, err := datadir.Lock(o.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package sqlite
+package datadir
 
 import (
 	"errors"
@@ -13,10 +13,10 @@ import (
 	"mooring/internal/errs"
 )
 
-// lockDir takes the lock of a data directory for as long as the file is open.
+// lock takes the lock of a data directory for as long as the file is open.
 // The system gives it free when the process ends, however it ends.
-func lockDir(path string) (*os.File, error) {
-	const op = "sqlite.lock"
+func lock(path string) (*os.File, error) {
+	const op = "datadir.lock"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Unavailable, op, "the lock file of the data directory can't be opened")
@@ -47,13 +47,4 @@ func holder(f *os.File) string {
 		return "process " + strconv.Itoa(pid)
 	}
 	return "another process"
-}
-
-// syncDir makes the names of new files durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return errs.Wrap(err, errs.Unavailable, "sqlite.open", "the data directory can't be opened")
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

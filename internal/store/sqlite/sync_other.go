@@ -1,0 +1,5 @@
+//go:build !unix
+
+package sqlite
+
+func syncDir(string) error { return nil }
