@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"mooring/csfle"
+	"mooring/csfle/awskms"
 	"mooring/internal/audit"
 	"mooring/internal/config"
 	"mooring/internal/errs"
@@ -71,15 +72,22 @@ func initialKey(ctx context.Context, sys system.System, settings *config.Server)
 
 // openMasterKey opens what an operator names a master key by: a file, or the URI
 // of a key in a key service.
-func openMasterKey(_ context.Context, ref string) (csfle.MasterKey, error) {
-	return csfle.LoadLocalMasterKey(ref)
+func openMasterKey(ctx context.Context, ref string) (csfle.MasterKey, error) {
+	if !isURI(ref) {
+		return csfle.LoadLocalMasterKey(ref)
+	}
+	o, err := awskms.ParseURI(ref)
+	if err != nil {
+		return nil, err
+	}
+	return awskms.New(ctx, o)
 }
 
 func firstKey(ctx context.Context, sys system.System, settings *config.Server) error {
 	if err := holdsNothing(ctx, sys, "no check value for its master key"); err != nil {
 		return err
 	}
-	key, err := createOrLoad(settings.MasterKey())
+	key, err := createOrOpen(ctx, settings.MasterKey())
 	if err != nil {
 		return err
 	}
@@ -94,11 +102,11 @@ func holdsNothing(ctx context.Context, sys system.System, missing string) error 
 	return err
 }
 
-func createOrLoad(file string) (*csfle.LocalMasterKey, error) {
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return csfle.CreateLocalMasterKey(file)
+func createOrOpen(ctx context.Context, ref string) (csfle.MasterKey, error) {
+	if _, err := os.Stat(ref); !isURI(ref) && errors.Is(err, fs.ErrNotExist) {
+		return csfle.CreateLocalMasterKey(ref)
 	}
-	return csfle.LoadLocalMasterKey(file)
+	return openMasterKey(ctx, ref)
 }
 
 // auditChain opens the key of the audit trails, or makes it for a new store.

@@ -1,0 +1,129 @@
+package awskms_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"mooring/csfle"
+	"mooring/csfle/awskms"
+	"mooring/csfle/kmstest"
+	"mooring/internal/errs"
+)
+
+const (
+	arn   = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	other = "arn:aws:kms:eu-central-1:111122223333:key/99999999-12ab-34cd-56ef-1234567890ab"
+)
+
+func open(t *testing.T, s *kmstest.AWS, arn string) *awskms.Key {
+	t.Helper()
+	c := &aws.Config{HTTPClient: s.Client(), Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", ""), RetryMaxAttempts: 1}
+	k, err := awskms.New(t.Context(), awskms.Options{ARN: arn, Endpoint: s.Endpoint(), Config: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestKey(t *testing.T) {
+	s := kmstest.StartAWS(t)
+	k, plain := open(t, s, arn), bytes.Repeat([]byte{7}, 96)
+	material, doc, err := k.Wrap(t.Context(), plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := bson.Marshal(bson.D{{Key: "provider", Value: "aws"}, {Key: "region", Value: "eu-central-1"}, {Key: "key", Value: arn}, {Key: "endpoint", Value: s.Endpoint()}})
+	if !bytes.Equal(doc, want) {
+		t.Errorf("the document is %v", doc)
+	}
+	if got, err := k.Unwrap(t.Context(), material, doc); err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("unwrapped %x, %v", got, err)
+	}
+	if _, err := open(t, s, other).Unwrap(t.Context(), material, doc); !errs.Is(err, errs.Corrupt) {
+		t.Errorf("by another key: %v", err)
+	}
+	foreign, otherDoc, err := open(t, s, other).Wrap(t.Context(), plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k.Matches(otherDoc) || !k.Matches(doc) {
+		t.Error("it takes another key's documents for its own")
+	}
+	for what, m := range map[string][]byte{"another key's": foreign, "changed": append(bytes.Clone(material[:len(material)-1]), material[len(material)-1]^1), "empty": {}} {
+		if _, err := k.Unwrap(t.Context(), m, doc); err == nil || what != "empty" && !errs.Is(err, errs.Corrupt) {
+			t.Errorf("material that is %s: %v", what, err)
+		}
+	}
+}
+
+// Only material that is wrong may look so: else a service that is away would make
+// credentials look lost.
+func TestRefusalsSayNothingAboutTheMaterial(t *testing.T) {
+	s := kmstest.StartAWS(t)
+	k := open(t, s, arn)
+	material, doc, err := k.Wrap(t.Context(), make([]byte, 96))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, kind := range map[string]errs.Kind{"AccessDeniedException": errs.PermissionDenied, "DisabledException": errs.PermissionDenied,
+		"KMSInvalidStateException": errs.PermissionDenied, "ThrottlingException": errs.Unavailable, "InvalidCiphertextException": errs.Corrupt} {
+		s.Fail(code)
+		if _, err := k.Unwrap(t.Context(), material, doc); !errs.Is(err, kind) {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	s.Close()
+	if _, err := k.Unwrap(t.Context(), material, doc); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("away: %v", err)
+	}
+}
+
+func TestKeyringOverKMS(t *testing.T) {
+	s, vault := kmstest.StartAWS(t), &csfle.MemoryVault{}
+	local := csfle.GenerateLocalMasterKey()
+	id, err := csfle.NewKeyring(vault, local, csfle.KeyringOptions{}).CreateKey(t.Context(), "a/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := open(t, s, arn)
+	if r, err := csfle.NewKeyring(vault, csfle.WithPrevious(k, local), csfle.KeyringOptions{}).RewrapAll(t.Context(), k); err != nil || r.Rewrapped != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	ring := csfle.NewKeyring(vault, k, csfle.KeyringOptions{})
+	v := bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}}
+	sealed, err := ring.Encrypt(t.Context(), id, csfle.Random, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(s.Asked())
+	for range 10 {
+		if got, err := ring.Decrypt(t.Context(), sealed); err != nil || !got.Equal(v) {
+			t.Fatal(got, err)
+		}
+	}
+	if n := len(s.Asked()) - before; n != 0 {
+		t.Errorf("a cached key was asked for %d times", n)
+	}
+	check, err := csfle.NewMasterKeyCheck(t.Context(), k)
+	if err != nil || check.Verify(t.Context(), k) != nil {
+		t.Error(err, check.Verify(t.Context(), k))
+	}
+	if err := check.Verify(t.Context(), open(t, s, other)); !errs.Is(err, errs.Invalid) {
+		t.Errorf("with another key: %v", err)
+	}
+}
+
+func TestParseURI(t *testing.T) {
+	if o, err := awskms.ParseURI("aws-kms://" + arn + "?endpoint=127.0.0.1:8443"); err != nil || o.ARN != arn || o.Endpoint != "127.0.0.1:8443" {
+		t.Errorf("%+v, %v", o, err)
+	}
+	for _, uri := range []string{"", arn, "aws-kms://", "aws-kms://alias/a", "aws-kms://" + arn + "?x=1", "aws-kms://" + arn + "?endpoint=https://a", "gcp-kms://" + arn} {
+		if _, err := awskms.ParseURI(uri); !errs.Is(err, errs.Invalid) {
+			t.Errorf("%s: %v", uri, err)
+		}
+	}
+}
