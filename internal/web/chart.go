@@ -29,7 +29,7 @@ type part struct {
 
 const (
 	chartWidth, chartHeight = 640, 140
-	chartFoot               = 18
+	chartFoot               = 24
 )
 
 // SVG draws the chart.
@@ -47,7 +47,7 @@ func (b bars) SVG() template.HTML {
 	write(`<svg class="chart" viewBox="0 0 `, strconv.Itoa(chartWidth), ` `, strconv.Itoa(chartHeight), `" role="img" aria-label="`, template.HTMLEscapeString(b.Title), `">`)
 	const full = chartHeight - chartFoot - 4
 	step := float64(chartWidth) / float64(max(len(b.Places), 1))
-	every := max(1, len(b.Places)/8)
+	every := max(1, len(b.Places)/5)
 	for i, p := range b.Places {
 		x, y := float64(i)*step, float64(chartHeight-chartFoot)
 		write(`<g><title>`, template.HTMLEscapeString(p.Title), `</title>`)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"mooring/internal/access"
 	"mooring/internal/audit"
 	"mooring/internal/connection"
@@ -180,7 +182,22 @@ func plainText(x any) string {
 func changesText(e audit.Entry) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(e.Changes)) {
-		parts = append(parts, name+": "+fmt.Sprint(e.Changes[name]))
+		parts = append(parts, strings.ReplaceAll(name, "_", " ")+": "+changeText(e.Changes[name]))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// changeText shows a pair as what was and what is.
+func changeText(x any) string {
+	list, ok := x.([]any)
+	if array, is := x.(bson.A); is {
+		list, ok = array, true
+	}
+	switch {
+	case x == nil:
+		return "none"
+	case ok && len(list) == 2:
+		return changeText(list[0]) + " → " + changeText(list[1])
+	}
+	return fmt.Sprint(x)
 }

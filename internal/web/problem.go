@@ -97,7 +97,7 @@ func labelOf(name string) string {
 	words := strings.Split(name, "_")
 	for i, w := range words {
 		switch w {
-		case "id", "url", "arn", "ssl":
+		case "id", "url", "arn", "ssl", "iam":
 			words[i] = strings.ToUpper(w)
 		}
 	}
