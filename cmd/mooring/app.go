@@ -104,7 +104,7 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 	a.outbound = &health.Outbound{Ask: a.guard.Isolated, Log: log}
 	a.access = &accessservice.Service{Store: a.store, System: a.system, Now: time.Now}
 	ring := csfle.NewKeyring(a.store.KeyVault(), key, csfle.KeyringOptions{})
-	a.keys = &keys.Service{Store: a.store, System: a.system, Master: key, Ring: ring, Now: time.Now}
+	a.keys = &keys.Service{Store: a.store, System: a.system, Master: key, Ring: ring, Now: time.Now, Shared: settings.Shared()}
 	a.wireConnections(csfle.NewSealer(ring))
 	if err := a.wireSyncs(ctx); err != nil {
 		return nil, err

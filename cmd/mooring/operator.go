@@ -107,7 +107,7 @@ func onStore(ctx context.Context, settings *config.Server, o order) (answer, err
 		return answer{}, err
 	}
 	defer app.close()
-	app.keys.Alone = true // the data directory's lock says so
+	app.keys.Alone = !settings.Shared() // the data directory's lock says so
 	return app.carryOut(ctx, o)
 }
 
