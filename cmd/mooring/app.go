@@ -15,6 +15,7 @@ import (
 	accessservice "mooring/internal/access/service"
 	"mooring/internal/api"
 	auditservice "mooring/internal/audit/service"
+	"mooring/internal/backup"
 	"mooring/internal/bucket"
 	bucketservice "mooring/internal/bucket/service"
 	"mooring/internal/config"
@@ -89,6 +90,9 @@ func openApp(ctx context.Context, settings *config.Server, log *slog.Logger) (_ 
 		return nil, err
 	}
 	a.system = a.store.system
+	if err := backup.Refuse(ctx, a.system); err != nil {
+		return nil, err
+	}
 	key, err := masterKey(ctx, a.system, settings)
 	if err != nil {
 		return nil, err

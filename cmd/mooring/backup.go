@@ -15,6 +15,7 @@ import (
 	"mooring/internal/backup"
 	"mooring/internal/config"
 	"mooring/internal/errs"
+	"mooring/internal/store/mongo"
 	"mooring/internal/store/raw"
 	"mooring/internal/store/sqlite"
 )
@@ -62,6 +63,13 @@ func backupCommand() *cobra.Command {
 
 // openSource opens the store of the settings to be read as it is.
 func openSource(ctx context.Context, settings *config.Server) (raw.Source, func(), error) {
+	if settings.Shared() {
+		s, err := mongo.Open(ctx, mongo.Options{URI: settings.StoreURI})
+		if err != nil {
+			return nil, nil, err
+		}
+		return s.Raw(), func() { _ = s.Close() }, backup.Refuse(ctx, s.System())
+	}
 	s, err := sqlite.OpenSnapshot(ctx, settings.DataDir)
 	if err != nil {
 		return nil, nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	accessservice "mooring/internal/access/service"
+	"mooring/internal/backup"
 	"mooring/internal/client"
 	"mooring/internal/config"
 	"mooring/internal/errs"
@@ -55,6 +56,9 @@ func initialise(ctx context.Context, settings *config.Server, name, email string
 		return "", err
 	}
 	defer func() { _ = s.Close() }()
+	if err := backup.Refuse(ctx, s.system); err != nil {
+		return "", err
+	}
 	key, err := initialKey(ctx, s.system, settings)
 	if err != nil {
 		return "", err

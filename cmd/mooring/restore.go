@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +16,7 @@ import (
 	"mooring/internal/config"
 	"mooring/internal/errs"
 	"mooring/internal/keys"
+	"mooring/internal/store/mongo"
 	"mooring/internal/store/sqlite"
 )
 
@@ -40,10 +42,10 @@ func restoreCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := contents.CheckSchema(map[string]int{sqlite.Kind: sqlite.Schema}); err != nil {
+		if err := contents.CheckSchema(map[string]int{sqlite.Kind: sqlite.Schema, mongo.Kind: mongo.Schema}); err != nil {
 			return err
 		}
-		missing, err := fits(cmd.Context(), settings, contents)
+		missing, err := fits(cmd.Context(), settings, contents.Check)
 		if err != nil {
 			return err
 		}
@@ -51,11 +53,11 @@ func restoreCommand() *cobra.Command {
 			return errs.Wrap(err, errs.Invalid, "restore", args[0]+" can't be read twice: give a file")
 		}
 		r := &restoring{settings: settings, in: f, contents: contents, replace: *replace, told: progress(cmd), errOut: cmd.ErrOrStderr()}
-		if err := r.onSQLite(cmd.Context()); err != nil {
+		if err := r.run(cmd.Context()); err != nil {
 			return err
 		}
 		if missing {
-			fmt.Fprintf(cmd.ErrOrStderr(), "the master key is not in a backup: before the start put the one with the fingerprint %s into %s\n", contents.MasterKey, settings.MasterKeyFile)
+			fmt.Fprintf(cmd.ErrOrStderr(), "the master key is not in a backup: before the start put the one with the fingerprint %s into %s\n", contents.MasterKey, settings.MasterKey())
 		}
 		return showManifest(cmd, cmd.OutOrStdout(), contents.Manifest, "restored")
 	}
@@ -64,15 +66,15 @@ func restoreCommand() *cobra.Command {
 
 // fits refuses to restore what the master key at hand will not open. A key that
 // is not there yet can still be brought.
-func fits(ctx context.Context, settings *config.Server, c backup.Contents) (missing bool, err error) {
-	key, err := csfle.LoadLocalMasterKey(settings.MasterKeyFile)
+func fits(ctx context.Context, settings *config.Server, c csfle.MasterKeyCheck) (missing bool, err error) {
+	key, err := openMasterKey(ctx, settings.MasterKey())
 	if errs.Is(err, errs.NotFound) || errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return false, c.Check.Verify(ctx, key)
+	return false, c.Verify(ctx, key)
 }
 
 // restoring is a restore under way.
@@ -83,6 +85,33 @@ type restoring struct {
 	replace  bool
 	told     backup.Progress
 	errOut   io.Writer
+}
+
+func (r *restoring) run(ctx context.Context) error {
+	if !r.settings.Shared() {
+		return r.onSQLite(ctx)
+	}
+	return withMongo(ctx, r.settings, func(s *mongo.Store) error { return r.onMongo(ctx, s) })
+}
+
+// onMongo fills a database. A mark keeps processes from serving it before it is
+// whole, and keeps what the store that is replaced knew of destroyed keys.
+func (r *restoring) onMongo(ctx context.Context, s *mongo.Store) error {
+	from := "backup of " + identity(r.contents.Check) + " of " + r.contents.CreatedAt.Format(time.RFC3339Nano)
+	mark, err := backup.Begin(ctx, s.System(), s.Raw(), from, r.replace)
+	if err != nil {
+		return err
+	}
+	if err := backup.Erase(ctx, s.Raw()); err != nil {
+		return err
+	}
+	if err := backup.Restore(ctx, r.in, r.contents, s.Raw(), r.told); err != nil {
+		return err
+	}
+	if err := r.destroyAgain(ctx, facts{keys.DestroyedName: mark.Destroyed}, s.System(), s.KeyVault()); err != nil {
+		return err
+	}
+	return backup.End(ctx, s.System())
 }
 
 func (r *restoring) onSQLite(ctx context.Context) error {

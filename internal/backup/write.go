@@ -21,7 +21,7 @@ type Progress func(c raw.Collection, n int64)
 // Write writes an archive of a store. The store may be in use: see design 0009
 // for what is then in it. The file is worth nothing before Write has returned.
 func Write(ctx context.Context, src raw.Source, out io.Writer, mooring string, now time.Time, told Progress) (Manifest, error) {
-	check, err := readCheck(ctx, src)
+	check, err := ReadCheck(ctx, src)
 	if err != nil {
 		return Manifest{}, err
 	}
@@ -35,7 +35,7 @@ func Write(ctx context.Context, src raw.Source, out io.Writer, mooring string, n
 	if err := enc.value(frameHeader, m.Header); err != nil {
 		return m, unwritten(err)
 	}
-	w := &writer{src: src, enc: enc, told: told}
+	w := &writer{src: src, enc: enc, told: told, trail: trail{}}
 	for _, c := range raw.Collections {
 		s, err := w.collection(ctx, c)
 		if err != nil {
@@ -49,8 +49,8 @@ func Write(ctx context.Context, src raw.Source, out io.Writer, mooring string, n
 	return m, unwritten(enc.close())
 }
 
-// readCheck reads what tells which master key a store has.
-func readCheck(ctx context.Context, src raw.Source) (check csfle.MasterKeyCheck, err error) {
+// ReadCheck reads what tells which master key a store has.
+func ReadCheck(ctx context.Context, src raw.Source) (check csfle.MasterKeyCheck, err error) {
 	found := false
 	err = src.Each(ctx, raw.Meta, func(d bson.Raw) error {
 		var f raw.Fact
@@ -71,9 +71,10 @@ func unwritten(err error) error {
 }
 
 type writer struct {
-	src  raw.Source
-	enc  *encoder
-	told Progress
+	src   raw.Source
+	enc   *encoder
+	told  Progress
+	trail trail
 }
 
 // attempts bounds how often a collection is read anew in which a name has moved
@@ -103,11 +104,14 @@ func (w *writer) section(ctx context.Context, c raw.Collection) (s Section, whol
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := sum.Add(d); err != nil {
-			return err
-		}
 		if !w.src.Frozen() {
 			names.note(d)
+			if d, err = w.trail.settle(c, d); err != nil || d == nil {
+				return err
+			}
+		}
+		if err := sum.Add(d); err != nil {
+			return err
 		}
 		if err := w.enc.frame(frameDocument, d); err != nil {
 			return unwritten(err)

@@ -51,8 +51,12 @@ const (
 	Events        Collection = "events"    // likewise
 	Sequences     Collection = "sequences" // of Sequence
 	DataKeys      Collection = "data_keys"
-	Meta          Collection = "meta" // of Fact, without the version of the schema
+	Meta          Collection = "meta" // of Fact, without the version of the schema and Mark
 )
+
+// Mark is the name of the fact that stands in a shared store while it is filled.
+// It is none of the documents that are read, put or erased.
+const Mark = "being_filled"
 
 // Collections are all of them, in the order in which they are read. A store
 // that changes while it is read still gives something whole in this order: what

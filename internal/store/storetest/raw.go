@@ -34,6 +34,15 @@ func RunRaw(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
+// Populate gives a store an organization with something of every kind.
+func Populate(t *testing.T, h Harness) id.Org {
+	t.Helper()
+	org := populate(t, h).org
+	must(t, h.Store.KeyVault().Insert(t.Context(), vaulttest.Document(string(org)+"/1")))
+	h.relay(t)
+	return org
+}
+
 // Sums are the sums of all collections of a store.
 func Sums(t *testing.T, s raw.Source) map[raw.Collection]raw.Sum {
 	t.Helper()
@@ -59,7 +68,8 @@ func Move(t *testing.T, from raw.Source, to raw.Target) {
 	}
 }
 
-func equalSums(t *testing.T, got, want map[raw.Collection]raw.Sum) {
+// EqualSums compares the sums of all collections.
+func EqualSums(t *testing.T, got, want map[raw.Collection]raw.Sum) {
 	t.Helper()
 	for _, c := range raw.Collections {
 		g, w := got[c], want[c]
@@ -73,13 +83,11 @@ func equalSums(t *testing.T, got, want map[raw.Collection]raw.Sum) {
 func testRawWhole(t *testing.T, open func(t *testing.T) Harness) {
 	from := open(t)
 	docs := rawOf(t, from)
-	org := populate(t, from).org
-	key := vaulttest.Document(string(org) + "/1")
-	must(t, from.Store.KeyVault().Insert(t.Context(), key))
+	org := Populate(t, from)
+	key := ok(from.Store.KeyVault().GetByAltName(t.Context(), string(org)+"/1"))(t)
 	second := newOrganization(2)
 	ok(from.Store.Organizations().Insert(t.Context(), second.ID, second))(t)
 	must(t, from.System.SetMeta(t.Context(), "a fact", nil, []byte("value")))
-	from.relay(t)
 	want := Sums(t, docs)
 	for c, sum := range want {
 		if c != raw.Checkpoints && sum.N == 0 {
@@ -89,7 +97,7 @@ func testRawWhole(t *testing.T, open func(t *testing.T) Harness) {
 	to := open(t)
 	moved := rawOf(t, to)
 	Move(t, docs, moved)
-	equalSums(t, Sums(t, moved), want)
+	EqualSums(t, Sums(t, moved), want)
 
 	ctx := t.Context()
 	if v := ok(to.System.Meta(ctx, "a fact"))(t); string(v) != "value" {
@@ -154,25 +162,23 @@ func rawOf(t *testing.T, h Harness) raw.Target {
 func testRawAgain(t *testing.T, open func(t *testing.T) Harness) {
 	from := open(t)
 	docs := rawOf(t, from)
-	populate(t, from)
-	from.relay(t)
+	Populate(t, from)
 	moved := rawOf(t, open(t))
 	Move(t, docs, moved)
 	Move(t, docs, moved)
-	equalSums(t, Sums(t, moved), Sums(t, docs))
+	EqualSums(t, Sums(t, moved), Sums(t, docs))
 }
 
 // An erased collection is empty, and the others are as they were.
 func testRawErase(t *testing.T, open func(t *testing.T) Harness) {
 	h := open(t)
 	docs := rawOf(t, h)
-	populate(t, h)
-	h.relay(t)
+	Populate(t, h)
 	for _, c := range raw.Collections {
 		before := Sums(t, docs)
 		must(t, docs.Erase(t.Context(), c))
 		before[c] = raw.Sum{}
-		equalSums(t, Sums(t, docs), before)
+		EqualSums(t, Sums(t, docs), before)
 	}
 	must(t, h.Store.Ping(t.Context()))
 }
