@@ -185,13 +185,17 @@ func without(d bson.Raw, field string) (bson.Raw, error) {
 // numbered reads entries in the order of their numbers, so that those that come
 // meanwhile are missing from the end alone.
 func (x rawStore) numbered(ctx context.Context, collection string, visit func(bson.Raw) error) error {
-	return x.s.scanAll(ctx, "sequences", bson.D{}, "_id", func(q bson.Raw) error {
-		org, _ := q.Lookup("internal_id").StringValueOK()
-		if name, _ := q.Lookup("name").StringValueOK(); name != collection {
-			return nil
+	order := bson.D{{Key: "internal_id", Value: 1}, {Key: "sequence", Value: 1}}
+	for org := ""; ; {
+		next, err := x.s.first(ctx, opEach, collection, find{filter: bson.D{{Key: "internal_id", Value: bson.D{{Key: "$gt", Value: org}}}}, sort: order})
+		if err != nil || next == nil {
+			return err
 		}
-		return x.s.scanAll(ctx, collection, bson.D{{Key: "internal_id", Value: org}}, "sequence", visit)
-	})
+		org = text(next, "internal_id")
+		if err := x.s.scanAll(ctx, collection, bson.D{{Key: "internal_id", Value: org}}, "sequence", visit); err != nil {
+			return err
+		}
+	}
 }
 
 // scanAll reads the documents that a filter selects in the order of a field, a

@@ -65,6 +65,13 @@ func Move(t *testing.T, from raw.Source, to raw.Target) {
 			return nil
 		}))
 		must(t, to.Put(t.Context(), c, docs))
+		var put, got raw.Sum
+		for _, d := range docs {
+			must(t, put.Add(d))
+		}
+		if must(t, to.Each(t.Context(), c, got.Add)); got.N < put.N { // whatever the others hold
+			t.Errorf("%s gives back %d of %d documents", c, got.N, put.N)
+		}
 	}
 }
 
