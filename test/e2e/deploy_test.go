@@ -138,7 +138,8 @@ func TestDeployedSettings(t *testing.T) {
 			flags := must(binary.Run(t.Context(), mooring, binary.Env(dir), "", p.args[0], "--help"))(t).Stdout
 			for _, v := range p.env {
 				name, _, _ := strings.Cut(v, "=")
-				if flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "MOORING_")), "_", "-") + " "; !strings.Contains(flags, flag) {
+				flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "MOORING_")), "_", "-")
+				if !slices.Contains(strings.Fields(flags), flag) {
 					t.Errorf("%s sets nothing: mooring %s has no %s", name, p.args[0], flag)
 				}
 			}
