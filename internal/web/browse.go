@@ -79,7 +79,11 @@ func (v *visit) browse() error {
 	for _, x := range found.Items {
 		item := browseItem{Item: x}
 		if x.Folder {
-			item.URL = browseURL(c, surface.ItemPath(path, x), "")
+			at := surface.ItemPath(path, x)
+			if path != "" { // an item's own path does not name the bucket or drive it is in
+				at = strings.TrimSuffix(path, "/") + "/" + x.Name
+			}
+			item.URL = browseURL(c, at, "")
 		}
 		d.Items = append(d.Items, item)
 	}
