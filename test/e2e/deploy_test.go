@@ -139,7 +139,7 @@ func TestDeployedSettings(t *testing.T) {
 			for _, v := range p.env {
 				name, _, _ := strings.Cut(v, "=")
 				flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "MOORING_")), "_", "-")
-				if !slices.Contains(strings.Fields(flags), flag) {
+				if !slices.Contains(strings.Fields(strings.ReplaceAll(flags, "[=", " ")), flag) {
 					t.Errorf("%s sets nothing: mooring %s has no %s", name, p.args[0], flag)
 				}
 			}
