@@ -194,7 +194,7 @@ func (d *decoder) end() error {
 		return broken("its hash is another")
 	}
 	for _, r := range []*bufio.Reader{d.in, d.file} {
-		if _, err := r.ReadByte(); err != io.EOF { //nolint:errorlint // it is given as it is
+		if _, err := r.ReadByte(); err != io.EOF {
 			return broken("something follows its end")
 		}
 	}

@@ -134,8 +134,14 @@ func (v *verifier) document(c *Contents, doc bson.Raw) error {
 	if waits(doc) {
 		c.Waiting++
 	}
+	if v.in != raw.Meta {
+		return nil
+	}
 	var f raw.Fact
-	if v.in != raw.Meta || bson.Unmarshal(doc, &f) != nil || f.Name != masterKeyCheck {
+	if err := bson.Unmarshal(doc, &f); err != nil {
+		return broken("a fact in it can't be read")
+	}
+	if f.Name != masterKeyCheck {
 		return nil
 	}
 	return decode(f.Value, &c.Check)

@@ -81,12 +81,13 @@ func wrapChain(ctx context.Context, f Facts, master csfle.MasterKey, old, key []
 // is so already.
 func rewrapChain(ctx context.Context, f Facts, both, to csfle.MasterKey) error {
 	for {
-		raw, key, err := readChain(ctx, f, to)
+		_, key, err := readChain(ctx, f, to)
 		clear(key)
 		if !errs.Is(err, errs.Corrupt) { // wrapped by it already, or no answer
 			return err
 		}
-		if raw, key, err = readChain(ctx, f, both); err != nil {
+		raw, key, err := readChain(ctx, f, both)
+		if err != nil {
 			return err
 		}
 		err = wrapChain(ctx, f, to, raw, key)

@@ -94,11 +94,6 @@ func (v *visit) show(status int, name string, f frame) error {
 	return v.write(status, name, "layout.html", f)
 }
 
-// fragment answers with one block of a page's template.
-func (v *visit) fragment(status int, name, block string, data any) error {
-	return v.write(status, name, block, data)
-}
-
 func (v *visit) write(status int, name, block string, data any) error {
 	out, err := markup(name, block, data)
 	if err != nil {

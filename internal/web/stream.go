@@ -32,7 +32,7 @@ func (v *visit) stream(next func() (markup []byte, more bool, err error)) error 
 	for quiet := time.Now(); ; {
 		if !bytes.Equal(html, last) || time.Since(quiet) > 15*time.Second { // again: keeps proxies from closing it
 			if err := v.event("part", html); err != nil {
-				return nil //nolint:nilerr // the browser has gone
+				return nil // the browser has gone
 			}
 			last, quiet = html, time.Now()
 		}

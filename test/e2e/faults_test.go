@@ -184,7 +184,7 @@ func TestReadOnlyDisk(t *testing.T) {
 // wait, and is as before once they have gone.
 func TestFewFileDescriptors(t *testing.T) {
 	wrapper := filepath.Join(t.TempDir(), "mooring")
-	if err := os.WriteFile(wrapper, []byte("#!/bin/sh\nulimit -n 64\nexec '"+mooring+"' \"$@\"\n"), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(wrapper, []byte("#!/bin/sh\nulimit -n 64\nexec '"+mooring+"' \"$@\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	p, err := binary.Start(wrapper, filepath.Join(t.TempDir(), "data"))

@@ -34,12 +34,6 @@ type sequence struct {
 	Pending []bson.Raw `bson:"pending,omitempty"`
 }
 
-// numbered is an entry that has its number.
-type numbered struct {
-	id  string
-	doc bson.D
-}
-
 // maxPending and maxPendingBytes bound what is numbered at once.
 const (
 	maxPending      = 100

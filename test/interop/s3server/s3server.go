@@ -214,7 +214,7 @@ func (p *process) stop() error {
 	err := p.cmd.Process.Kill()
 	<-p.done
 	if errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("it had ended before (%v): %s", p.err, p.out.String())
+		return fmt.Errorf("it had ended before (%w): %s", errors.Join(err, p.err), p.out.String())
 	}
 	return err
 }
