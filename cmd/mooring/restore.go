@@ -131,7 +131,7 @@ func (r *restoring) onSQLite(ctx context.Context) error {
 func (r *restoring) former(ctx context.Context) (facts, error) {
 	f, err := sqlite.Peek(ctx, r.settings.DataDir)
 	switch {
-	case err != nil && !(errs.Is(err, errs.Corrupt) && r.replace):
+	case err != nil && (!r.replace || !errs.Is(err, errs.Corrupt)):
 		return nil, err
 	case err != nil:
 		fmt.Fprintln(r.errOut, "the store that is replaced is damaged: which organizations' keys were destroyed since the backup can't be read from it, so destroy those again")

@@ -45,7 +45,7 @@ func Begin(ctx context.Context, f keys.Facts, to raw.Target, from string, replac
 	case stored != nil && !replace:
 		return m, errs.New(errs.Conflict, "store", "something else was being put into this store, and did not end: run that again, or give --replace")
 	case stored == nil:
-		if err := empty(ctx, to); err != nil && !(replace && errs.Is(err, errs.Conflict)) {
+		if err := empty(ctx, to); err != nil && (!replace || !errs.Is(err, errs.Conflict)) {
 			return m, err
 		}
 		if m.Destroyed, err = f.Meta(ctx, keys.DestroyedName); err != nil {

@@ -26,7 +26,7 @@ type terminal struct {
 	screen binary.Output
 	seen   int // of the screen, by earlier expectations
 	cmd    *exec.Cmd
-	done   chan error
+	done   chan struct{}
 }
 
 // atTerminal starts a command as somebody who types it would.
@@ -49,7 +49,7 @@ func (s *server) atTerminal(columns int, args ...string) *terminal {
 	}
 	tty := must(os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0))(s.t)
 	defer tty.Close()
-	x := &terminal{t: s.t, ctl: ctl, cmd: exec.CommandContext(s.ctx, mooring, args...), done: make(chan error, 1)}
+	x := &terminal{t: s.t, ctl: ctl, cmd: exec.CommandContext(s.ctx, mooring, args...), done: make(chan struct{})}
 	x.cmd.Env = append(binary.Env(filepath.Dir(s.Dir)), "MOORING_DATA_DIR="+s.Dir, "MOORING_URL="+s.Server.URL, "TERM=xterm-256color")
 	x.cmd.Stdin, x.cmd.Stdout, x.cmd.Stderr = tty, tty, tty
 	x.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -65,7 +65,10 @@ func (s *server) atTerminal(columns int, args ...string) *terminal {
 			}
 		}
 	}()
-	go func() { x.done <- x.cmd.Wait() }()
+	go func() {
+		_ = x.cmd.Wait() // how it ended is asked of the process
+		close(x.done)
+	}()
 	return x
 }
 
