@@ -46,7 +46,7 @@ func root() *cobra.Command {
 		},
 	}
 	cmd.PersistentFlags().String("config", "", "TOML `file` with settings named as the flags are")
-	cmd.AddCommand(serveCommand(), workerCommand(), initCommand(), demoCommand(), organizationCommand(), dashboardCommand(), keyCommand(), keysCommand(), storeCommand(), backupCommand(), restoreCommand(), healthCommand())
+	cmd.AddCommand(serveCommand(), workerCommand(), initCommand(), demoCommand(), organizationCommand(), dashboardCommand(), keyCommand(), keysCommand(), storeCommand(), backupCommand(), restoreCommand(), probeCommand())
 	cmd.AddCommand(clientCommands()...)
 	return cmd
 }

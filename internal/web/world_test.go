@@ -22,8 +22,10 @@ import (
 	"mooring/internal/connection"
 	"mooring/internal/connection/config"
 	connectionservice "mooring/internal/connection/service"
+	"mooring/internal/connection/vault"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/key"
 	"mooring/internal/provider/driver"
 	"mooring/internal/secret"
 	"mooring/internal/sink"
@@ -34,6 +36,7 @@ import (
 	"mooring/internal/syncing/engine"
 	syncingservice "mooring/internal/syncing/service"
 	"mooring/internal/web"
+	webhookservice "mooring/internal/webhook/service"
 )
 
 // world is the dashboard over the real store and services. Only the provider,
@@ -94,7 +97,10 @@ func newWorld(t *testing.T) *world {
 		Syncs:       &syncingservice.Service{Store: st, Now: w.now},
 		Engine:      &fakeEngine{Engine: &engine.Engine{Store: st, Now: w.now}},
 		Connections: connectionservice.New(connectionservice.Deps{Connections: st.Connections(), Organizations: st.Organizations(), Sealer: sealer, Opener: fakeProvider{}, Now: w.now}),
-		Store:       st, Guard: &surface.Guard{}, Now: w.now, Tick: 10 * time.Millisecond, Version: "test",
+		Webhooks: &webhookservice.Service{
+			Store: st, Vault: vault.Vault{Sealer: sealer, Organizations: st.Organizations()}, Client: http.DefaultClient, Now: w.now,
+		},
+		Store: st, Guard: &surface.Guard{}, Now: w.now, Tick: 10 * time.Millisecond, Version: "test",
 		Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	w.handler = web.New(w.server)
@@ -247,6 +253,42 @@ func (w *world) bucket(name string) bucket.Bucket {
 		w.t.Fatal(err)
 	}
 	return b
+}
+
+// sync makes one of a connection, by the path of its page, into a bucket.
+func (w *world) sync(b bucket.Bucket, connectionPath string) syncing.Sync {
+	w.t.Helper()
+	s, err := w.server.Syncs.Create(w.t.Context(), w.org.Organization.ID, audit.System(), b, syncingservice.CreateRequest{
+		Connection: w.stored(connectionPath).ID, SourcePath: "media", Mode: syncing.Continuous,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// object puts one into the catalogue.
+func (w *world) object(s syncing.Sync) id.Object {
+	w.t.Helper()
+	o := bucket.Object{
+		ID: id.ObjectOf(s.Bucket, s.Connection, "media/a.txt"), Org: s.Org, Bucket: s.Bucket, Connection: s.Connection, Sync: s.ID,
+		SourceID: key.Key("media/a.txt"), SourcePath: "media/a.txt", Name: "media/a.txt", State: bucket.Present, CreatedAt: w.now(), UpdatedAt: w.now(),
+	}
+	if err := w.store.Catalogue().Upsert(w.t.Context(), s.Org, s.Bucket, []bucket.Object{o}); err != nil {
+		w.t.Fatal(err)
+	}
+	return o.ID
+}
+
+// webhook makes one, and returns its secret too.
+func (w *world) webhook() (id.Webhook, secret.String) {
+	w.t.Helper()
+	to := "https://hooks.example.org/x"
+	hook, plain, err := w.server.Webhooks.Create(w.t.Context(), w.org.Organization.ID, audit.System(), "", webhookservice.Draft{URL: &to})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return hook.ID, plain
 }
 
 // stored is a connection as the store has it, by the path of its page.

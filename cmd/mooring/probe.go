@@ -17,12 +17,12 @@ import (
 	"mooring/internal/outbound"
 )
 
-// healthTimeout bounds a probe.
-const healthTimeout = 5 * time.Second
+// probeTimeout bounds a probe.
+const probeTimeout = 5 * time.Second
 
-func healthCommand() *cobra.Command {
+func probeCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "health [URL]",
+		Use:   "probe [URL]",
 		Short: "Ask a server whether it answers, for probes of containers: exit code 0, else 8",
 		Long:  "Ask a server whether it answers: the one at the URL, else the one that serves the data directory.",
 		Args:  cobra.MaximumNArgs(1),
@@ -36,7 +36,7 @@ func healthCommand() *cobra.Command {
 		} else {
 			b, err := os.ReadFile(filepath.Join(*dir, addressName))
 			if err != nil {
-				return errs.Wrap(err, errs.Unavailable, "health", "no server serves "+*dir)
+				return errs.Wrap(err, errs.Unavailable, "probe", "no server serves "+*dir)
 			}
 			url = strings.TrimSpace(string(b))
 		}
@@ -44,15 +44,15 @@ func healthCommand() *cobra.Command {
 		if *ready {
 			path = "/readyz"
 		}
-		return probe(cmd.Context(), cmd.OutOrStdout(), strings.TrimSuffix(url, "/")+path)
+		return answers(cmd.Context(), cmd.OutOrStdout(), strings.TrimSuffix(url, "/")+path)
 	}
 	return cmd
 }
 
-// probe asks for a page that must be answered with 200.
-func probe(ctx context.Context, out io.Writer, url string) error {
-	const op = "health"
-	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+// answers asks for a page that must be answered with 200.
+func answers(ctx context.Context, out io.Writer, url string) error {
+	const op = "probe"
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
