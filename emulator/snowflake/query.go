@@ -58,8 +58,8 @@ func (x *exchange) query() {
 	if x.s.opts.Async {
 		q.pending = max(1, q.pending)
 	}
+	x.s.keep(q) // first: whoever sees the id can abort the query
 	x.s.log.change(x.entry, func(e *Request) { e.QueryID = q.id })
-	x.s.keep(q)
 	if x.hang {
 		select {
 		case <-ctx.Done():

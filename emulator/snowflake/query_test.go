@@ -207,7 +207,7 @@ func TestAbort(t *testing.T) {
 		done <- err
 	}()
 	waitFor(t, "the query to hang", func() bool {
-		return slices.ContainsFunc(s.Requests(), func(r snowflake.Request) bool { return len(r.Faults) > 0 })
+		return slices.ContainsFunc(s.Requests(), func(r snowflake.Request) bool { return len(r.Faults) > 0 && r.QueryID != "" })
 	})
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
