@@ -102,9 +102,12 @@ func TestRewrapGoesBack(t *testing.T) {
 
 func TestRewrapOfSeveralAtOnce(t *testing.T) {
 	w, to := newWorld(t), csfle.GenerateLocalMasterKey()
+	processes := make([]*keys.Service, 4)
+	for i := range processes { // all before one begins: with the old key alone none starts during a change
+		processes[i] = w.process(t, nil, w.master)
+	}
 	var wg sync.WaitGroup
-	for range 4 {
-		s := w.process(t, nil, w.master)
+	for _, s := range processes {
 		wg.Go(func() {
 			if _, err := s.Rewrap(t.Context(), to, false); err != nil {
 				t.Error(err)

@@ -259,7 +259,10 @@ func TestBrowsePreviewAndSync(t *testing.T) {
 		t.Error("a bad interval is not led to")
 	}
 	ask.Set("polling_interval_seconds", "60")
-	b.want(http.StatusSeeOther, path+"/sync", ask)
+	made := b.want(http.StatusSeeOther, path+"/sync", ask).to()
+	if page = b.want(http.StatusOK, made, nil).body; !strings.Contains(page, "A run begins as soon as") || !strings.Contains(page, "data-live") {
+		t.Error("the page of a new sync does not wait for its first run")
+	}
 	if page = b.want(http.StatusOK, path, nil).body; !strings.Contains(page, "Waiting for its first run") {
 		t.Error("the sync is not shown")
 	}
