@@ -22,13 +22,10 @@ const (
 	underWay = killObjects
 )
 
-// A server that is killed while it syncs goes on after each restart, and ends
-// with every object once.
-func TestServerKilledInMidSync(t *testing.T) {
-	from := newStorage(t, s3.Options{LogSize: 1})
+// randomly puts objects of random content into a storage and returns their hashes by their keys.
+func randomly(from *storage, objects int, rng *rand.Rand) map[string]string {
 	want := map[string]string{}
-	rng := rand.New(rand.NewPCG(1, 2))
-	for i := range killObjects {
+	for i := range objects {
 		key := fmt.Sprintf("%c/%d/%04d.bin", 'a'+i%5, i%17, i)
 		content := make([]byte, 200+rng.IntN(4000))
 		for b := range content {
@@ -38,6 +35,15 @@ func TestServerKilledInMidSync(t *testing.T) {
 		h := sha256.Sum256(content)
 		want[key] = hex.EncodeToString(h[:])
 	}
+	return want
+}
+
+// A server that is killed while it syncs goes on after each restart, and ends
+// with every object once.
+func TestServerKilledInMidSync(t *testing.T) {
+	from := newStorage(t, s3.Options{LogSize: 1})
+	rng := rand.New(rand.NewPCG(1, 2))
+	want := randomly(from, killObjects, rng)
 	slow := from.Inject(s3.Fault{Match: s3.On(s3.GetObject), Action: s3.Delay(20 * time.Millisecond)})
 	s := Start(t)
 	j := s.connect(from, sourceBucket, nil)
@@ -59,7 +65,22 @@ func TestServerKilledInMidSync(t *testing.T) {
 	}
 	slow.Remove()
 	j.pass()
-	runs := must(j.Runs(s.ctx, j.bucket, j.sync))(t)
+	syncedOnce(t, j, killObjects)
+	arrived(t, j, want)
+	if n := from.Count(s3.GetObject); n < killObjects || n > killObjects+kills*underWay {
+		t.Errorf("%d contents were read %d times after %d kills", killObjects, n, kills)
+	}
+	from.ResetRequests()
+	j.want(j.again(), map[string]int64{"discovered": killObjects, "unchanged": killObjects})
+	if n := from.Count(s3.GetObject); n != 0 {
+		t.Errorf("a run without news read %d contents", n)
+	}
+}
+
+// syncedOnce adds up the runs of a job, all of which have ended: together they brought each object once.
+func syncedOnce(t *testing.T, j *job, objects int64) {
+	t.Helper()
+	runs := must(j.Runs(j.ctx, j.bucket, j.sync))(t)
 	var synced int64
 	for _, r := range runs {
 		synced += binary.Ledger(r)["synced"]
@@ -70,17 +91,8 @@ func TestServerKilledInMidSync(t *testing.T) {
 			t.Errorf("run %d never ended", binary.Int(r, "number"))
 		}
 	}
-	if synced != killObjects {
-		t.Errorf("%d runs synced %d objects, want %d: none twice", len(runs), synced, killObjects)
-	}
-	arrived(t, j, want)
-	if n := from.Count(s3.GetObject); n < killObjects || n > killObjects+kills*underWay {
-		t.Errorf("%d contents were read %d times after %d kills", killObjects, n, kills)
-	}
-	from.ResetRequests()
-	j.want(j.again(), map[string]int64{"discovered": killObjects, "unchanged": killObjects})
-	if n := from.Count(s3.GetObject); n != 0 {
-		t.Errorf("a run without news read %d contents", n)
+	if synced != objects {
+		t.Errorf("%d runs synced %d objects, want %d: none twice", len(runs), synced, objects)
 	}
 }
 

@@ -56,7 +56,7 @@ func run(m *testing.M) (code int, err error) {
 // open opens a database of a URI and drops it at the end.
 func open(t *testing.T, uri string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), Options{URI: secret.New(uri), noted: noteQuery})
+	s, err := Open(t.Context(), Options{URI: secret.New(uri), noted: asked.note})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,12 +90,20 @@ func harness(t *testing.T, uri string) storetest.Harness {
 	}}
 }
 
+// The parts of the suite stand in one test, at whose end all is known that they ask of the server.
 func TestStore(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Harness { return harness(t, fresh(t)) })
+	fresh := func(t *testing.T) storetest.Harness { return harness(t, fresh(t)) }
+	for _, part := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"Roles", func(t *testing.T) { storetest.Run(t, fresh) }},
+		{"Raw", func(t *testing.T) { storetest.RunRaw(t, fresh) }},
+		{"KeyVault", func(t *testing.T) {
+			vaulttest.Run(t, func(t *testing.T) csfle.KeyVault { return fresh(t).Store.KeyVault() })
+		}},
+		{"Queries", everyQueryHasItsIndex},
+	} {
+		t.Run(part.name, part.run)
+	}
 }
-
-func TestKeyVault(t *testing.T) {
-	vaulttest.Run(t, func(t *testing.T) csfle.KeyVault { return open(t, fresh(t)).KeyVault() })
-}
-
-func noteQuery(Query) {}

@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
@@ -14,7 +15,7 @@ import (
 // What is asked of the server goes through the functions of this file alone, so
 // that a test sees each filter and each order.
 
-// Query is what is asked of a collection: see shapeOf.
+// Query is what is asked of a collection.
 type Query struct {
 	Collection string
 	Filter     bson.D
@@ -160,6 +161,19 @@ func (s *Store) insertMany(ctx context.Context, op, collection string, docs []bs
 		return nil, nil
 	}
 	_, err = s.db.Collection(collection).InsertMany(ctx, docs, options.InsertMany().SetOrdered(false))
+	return refusals(ctx, op, err)
+}
+
+// replaceMany puts documents in any order and returns the positions of those
+// that a unique index refused.
+func (s *Store) replaceMany(ctx context.Context, op, collection string, docs []bson.D) (refused []int, err error) {
+	models := make([]driver.WriteModel, len(docs))
+	for i, d := range docs {
+		id := d[slices.IndexFunc(d, func(e bson.E) bool { return e.Key == "_id" })].Value
+		s.note(collection, byID(id), nil)
+		models[i] = driver.NewReplaceOneModel().SetFilter(byID(id)).SetReplacement(d).SetUpsert(true)
+	}
+	_, err = s.db.Collection(collection).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 	return refusals(ctx, op, err)
 }
 

@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	driver "go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
@@ -238,7 +236,7 @@ func (x rawStore) Put(ctx context.Context, c raw.Collection, docs []bson.Raw) er
 		}
 	}
 	for chunk := range slices.Chunk(models, writeChunk) {
-		refused, err := x.s.replaceMany(ctx, string(c), chunk)
+		refused, err := x.s.replaceMany(ctx, opPut, string(c), chunk)
 		if err != nil {
 			return err
 		}
@@ -249,18 +247,6 @@ func (x rawStore) Put(ctx context.Context, c raw.Collection, docs []bson.Raw) er
 		}
 	}
 	return nil
-}
-
-// replaceMany puts documents in any order and returns the positions of those
-// that a unique index refused.
-func (s *Store) replaceMany(ctx context.Context, collection string, docs []bson.D) (refused []int, err error) {
-	models := make([]driver.WriteModel, len(docs))
-	for i, d := range docs {
-		id := d[slices.IndexFunc(d, func(e bson.E) bool { return e.Key == "_id" })].Value
-		models[i] = driver.NewReplaceOneModel().SetFilter(byID(id)).SetReplacement(d).SetUpsert(true)
-	}
-	_, err = s.db.Collection(collection).BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
-	return refusals(ctx, opPut, err)
 }
 
 // again puts a document that was refused. A name that two sources had, each at
@@ -277,7 +263,7 @@ func (x rawStore) again(ctx context.Context, c raw.Collection, d bson.D) error {
 			return err
 		}
 	}
-	refused, err := x.s.replaceMany(ctx, string(c), []bson.D{d})
+	refused, err := x.s.replaceMany(ctx, opPut, string(c), []bson.D{d})
 	if err == nil && len(refused) > 0 {
 		err = errs.New(errs.Conflict, opPut, "two documents of "+string(c)+" have the same name")
 	}

@@ -13,10 +13,6 @@ import (
 	"mooring/internal/store/storetest"
 )
 
-func TestRaw(t *testing.T) {
-	storetest.RunRaw(t, func(t *testing.T) storetest.Harness { return harness(t, fresh(t)) })
-}
-
 // Every collection is one of documents, or is known to be none.
 func TestRawHoldsEveryCollection(t *testing.T) {
 	none := map[string]bool{"leases": true, "sessions": true}

@@ -72,6 +72,7 @@ var collections = map[string][]index{
 		{"created", "internal_id bucket_id created_at _id", false}, {"updated", "internal_id bucket_id updated_at _id", false},
 		{"size", "internal_id bucket_id size _id", false}, {"path", "internal_id bucket_id source_path _id", false},
 		{"content", "internal_id bucket_id sha256 state created_at source_id", false},
+		{"original", "internal_id bucket_id sha256 duplicate_of state", false}, // of a content that a million objects have
 		{"parent", "internal_id bucket_id connection_id parent _id", false}, {"present", "internal_id bucket_id state size created_at", false},
 	},
 	"absences": {{"object", "internal_id sync_config_id pass_id object", false}},
