@@ -89,26 +89,35 @@ def make_sync(bucket, connection, path="harbour/media", **more):
     return sdk.syncs.create_sync_configuration_buckets(bucket.bucket_id, request)
 
 
+def until(holds):
+    """Waits for something to hold."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain")
+        time.sleep(0.05)
+
+
 def wait_for(sync, holds):
     """Waits until a sync has come to a state and returns it."""
-    until = time.monotonic() + PATIENCE
+    end = time.monotonic() + PATIENCE
     while True:
         got = sdk.syncs.get_sync_configuration_buckets_id_config(sync.bucket_id, sync.sync_config_id)
         if holds(got):
             return got
-        if time.monotonic() > until:
+        if time.monotonic() > end:
             raise AssertionError(f"the sync stays {got.to_dict()}")
         time.sleep(0.05)
 
 
 def trigger(sync):
     """Triggers a sync, as soon as none of its runs is under way: until then it is a conflict."""
-    until = time.monotonic() + PATIENCE
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             return sdk.syncs.trigger_sync_configuration_buckets_id_config(sync.bucket_id, sync.sync_config_id)
         except ConflictException:
-            if time.monotonic() > until:
+            if time.monotonic() > end:
                 raise
         time.sleep(0.05)
 
