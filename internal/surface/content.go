@@ -45,6 +45,9 @@ func Content(w http.ResponseWriter, r *http.Request, buckets *bucketservice.Serv
 	var in io.ReadCloser
 	if r.Method != http.MethodHead {
 		if in, err = buckets.Content(r.Context(), b, o, from); err != nil {
+			if errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Conflict) {
+				return err // the destination is down, or is no more in the settings: nothing is to be repaired
+			}
 			return errs.Wrap(err, errs.Internal, "object.content", "the content can't be read: mooring sync verify --repair brings it again")
 		}
 		defer in.Close()

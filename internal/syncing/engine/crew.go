@@ -186,15 +186,13 @@ func (c *crew) workClaimed(claim store.Claim, d syncing.Shard, listed func()) er
 	return phaseError(ctx, group)
 }
 
-// takeShard reads a shard anew, now that it is ours. What others have appended and
-// not applied is applied first, and they can append no more.
+// takeShard reads a shard anew, now that it is ours: it may have been worked, here
+// or elsewhere, since it was listed. What others have appended and not applied is
+// applied first, and they can append no more.
 func (r *runner) takeShard(claim store.Claim, d syncing.Shard) (syncing.Shard, error) {
 	ctx := claim.Context
-	if r.Claims == nil {
-		return d, nil
-	}
 	d, err := r.Store.Shards().Get(ctx, r.org, d.ID)
-	if err != nil || d.Ended {
+	if err != nil || d.Ended || r.Claims == nil {
 		return d, err
 	}
 	next := syncing.RecordID(d.Pass, d.Name, d.Applied+1)
