@@ -82,7 +82,7 @@ type liveRun struct {
 	Running  bool
 	Here     bool // Progress is known
 	Progress engine.Progress
-	Waiting  bool // a run is due or asked for, and has not begun
+	Waiting  bool // the first run is due, or one is asked for, and has not begun
 	URL      string
 }
 
@@ -160,8 +160,8 @@ func orRoot(path string) string {
 // live reads the sync's latest run.
 func (v *visit) live(s syncing.Sync) (l liveRun, err error) {
 	now := v.now()
-	due := s.Runnable() == nil && s.NextSyncAt != nil && !s.NextSyncAt.After(now) // as one that was just made
-	l = liveRun{Now: now, URL: syncURL(s), Waiting: due || s.Triggered > s.TriggerDone}
+	first := s.CurrentRun == "" && s.Runnable() == nil && s.NextSyncAt != nil && !s.NextSyncAt.After(now) // it was just made
+	l = liveRun{Now: now, URL: syncURL(s), Waiting: first || s.Triggered > s.TriggerDone}
 	if s.CurrentRun == "" {
 		return l, nil
 	}
