@@ -57,7 +57,8 @@ function follow(element) {
   source.addEventListener("end", () => {
     source.close();
     const after = element.dataset.after; // where to go on when it has ended
-    if (after) window.location.assign(after);
+    const here = window.location; // what is asked for here stays, and so does the notice that it brings
+    if (after) here.assign(after + (here.pathname === after ? here.search : ""));
   });
 }
 for (const element of document.querySelectorAll("[data-live]")) follow(element);
