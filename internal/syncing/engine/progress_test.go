@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"strconv"
+	"sync"
 	"testing"
 
 	"mooring/internal/provider/providertest"
@@ -17,12 +18,15 @@ func TestProgressRunsAheadOfTheLedger(t *testing.T) {
 		src.Put(strconv.Itoa(i), []byte("0123456789"))
 	}
 	w := newWorld(t, src, nil)
+	var mu sync.Mutex // transfers step at once
 	var staged, last engine.Progress
 	var saw, ahead bool
 	w.engine.Hooks.Step = func(step string) {
 		if step != engine.StepStaged {
 			return
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		run := w.current().CurrentRun
 		p, ok := w.engine.Progress(run)
 		saw = saw || ok
