@@ -31,6 +31,7 @@ func (r *runner) write(ctx context.Context, sh *shard, rec *syncing.Record) erro
 		err = r.apply(ctx, rec, false)
 	}
 	if err != nil {
+		err = r.overtaken(ctx, rec, err)
 		r.waiting = r.waiting || !errors.Is(err, errLost)
 		return err
 	}
@@ -62,7 +63,8 @@ func (r *runner) append(ctx context.Context, rec *syncing.Record) error {
 // record being applied: far less than it takes to take a lease over.
 var sureFor = time.Second
 
-var started = time.Now()
+// started is so long before the process that its time 0 is no recent look.
+var started = time.Now().Add(-time.Hour)
 
 // monotonic is a time on this process's own clock, which goes on while it is stopped.
 func monotonic() int64 { return int64(time.Since(started)) }
@@ -80,6 +82,16 @@ func (r *runner) sure(ctx context.Context, rec *syncing.Record) error {
 	}
 	if err == nil {
 		r.looked.Store(now)
+	}
+	return err
+}
+
+// overtaken tells what has failed because another process has applied the record,
+// and perhaps newer ones, from what is wrong with the record, the store or the sink.
+func (r *runner) overtaken(ctx context.Context, rec *syncing.Record, err error) error {
+	r.looked.Store(0)
+	if lost := r.sure(ctx, rec); errors.Is(lost, errLost) {
+		return lost
 	}
 	return err
 }
@@ -371,7 +383,7 @@ func (r *runner) reconcile(ctx context.Context, rec *syncing.Record) error {
 		row := rows[o.ID]
 		if o.State != bucket.Removed && row.State != bucket.Removed && row.Revision > o.Revision {
 			// The store kept it. Somebody has changed the object while the record was made.
-			r.looked.Store(-int64(sureFor))
+			r.looked.Store(0)
 			if err := r.sure(ctx, rec); err != nil {
 				return err
 			}
