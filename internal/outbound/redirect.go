@@ -34,9 +34,9 @@ func (g *Guard) redirect(r *http.Request, via []*http.Request) error {
 		return refuse("from an encrypted to an open connection")
 	}
 	r.Header.Del("Referer") // it would repeat the query
-	left := !sameOrigin(r.URL, via[0].URL)
+	left := !SameOrigin(r.URL, via[0].URL)
 	for _, v := range via {
-		left = left || !sameOrigin(v.URL, via[0].URL)
+		left = left || !SameOrigin(v.URL, via[0].URL)
 	}
 	if left {
 		for name := range r.Header {
@@ -52,7 +52,9 @@ func (g *Guard) redirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
-func sameOrigin(a, b *url.URL) bool {
+// SameOrigin says whether two addresses are of one scheme, host and port: what may
+// be told to one may be told to the other.
+func SameOrigin(a, b *url.URL) bool {
 	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 

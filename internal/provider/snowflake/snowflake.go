@@ -68,7 +68,7 @@ func Open(_ context.Context, c config.Config, o driver.Options) (driver.Source, 
 	if err != nil {
 		return nil, err
 	}
-	l.transport = wire{next: o.Transport.Client(false).Transport, now: s.now}
+	l.transport = wire{next: o.Transport.Client(false).Transport, now: s.now, tls: l.protocol == "https"}
 	s.login = l
 	if c.Text("warehouse") == "" {
 		return nil, invalid("warehouse is missing")

@@ -22,6 +22,7 @@ import (
 type wire struct {
 	next http.RoundTripper
 	now  func() time.Time
+	tls  bool // Snowflake is reached by it
 }
 
 // sideTime bounds requests that nobody waits for: to abort a query, to close a
@@ -39,6 +40,11 @@ func (w wire) RoundTrip(q *http.Request) (*http.Response, error) {
 		context.AfterFunc(n.halted, stop)
 	}
 	q = q.WithContext(ctx)
+	if bad := w.inTheOpen(q); bad != nil {
+		stop()
+		note(given, bad)
+		return refusal(q), nil
+	}
 	r, err := w.next.RoundTrip(q)
 	if err != nil {
 		stop()
@@ -48,13 +54,17 @@ func (w wire) RoundTrip(q *http.Request) (*http.Response, error) {
 		note(given, failed(err))
 		return refusal(q), nil
 	}
-	if weather := w.weather(r); weather != nil {
-		note(q.Context(), weather)
+	bad := w.weather(r)
+	if bad == nil {
+		bad = elsewhere(r)
+	}
+	if bad != nil {
+		note(q.Context(), bad)
 		_ = r.Body.Close()
 		stop()
 		return refusal(q), nil
 	}
-	r.Body = &body{ReadCloser: r.Body, ctx: q.Context(), stop: stop}
+	r.Body = &body{ReadCloser: unpack(r.Body), ctx: q.Context(), stop: stop}
 	return r, nil
 }
 
