@@ -172,7 +172,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 }
 
 func (a *app) wireWebhooks(sealer *csfle.Sealer) {
-	v, client := vault.Vault{Sealer: sealer, Organizations: a.store.Organizations()}, outbound.NoRedirects(a.guard.Client(false))
+	v, client := vault.Vault{Sealer: sealer, Organizations: a.store.Organizations()}, a.guard.Client(false)
 	a.deliverer = &webhookservice.Deliverer{Store: a.store, System: a.system, Vault: v, Client: client, Log: a.log, Now: time.Now}
 	a.webhooks = &webhookservice.Service{Store: a.store, Vault: v, Client: client, Now: time.Now, Allowed: a.guard.Check, Wake: a.deliverer.Wake}
 }

@@ -10,7 +10,6 @@ import (
 	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/oauth"
-	"mooring/internal/outbound"
 )
 
 // oauthClients are the operator's, as the services know them.
@@ -26,7 +25,7 @@ func (a *app) wireOAuth(sealer *csfle.Sealer) *oauth.Service {
 	return oauth.New(oauth.Deps{
 		Connections: a.connections, Organizations: a.store.Organizations(), Keys: a.store.APIKeys(), Consents: a.store.Consents(),
 		Vault: vault.Vault{Sealer: sealer, Organizations: a.store.Organizations()}, Clients: a.oauthClients(),
-		HTTP: outbound.NoRedirects(a.guard.Client(false)), Endpoints: a.settings.ProviderEndpoints(), PublicURL: a.settings.PublicURL, Now: time.Now,
+		HTTP: a.guard.Client(false), Endpoints: a.settings.ProviderEndpoints(), PublicURL: a.settings.PublicURL, Now: time.Now,
 	})
 }
 

@@ -82,7 +82,7 @@ func newConsenting(t *testing.T) *consenting {
 	}
 	w.deps = oauth.Deps{
 		Organizations: w.store.Organizations(), Keys: w.store.APIKeys(), Consents: w.store.Consents(), Vault: safe, Clients: clients,
-		HTTP: outbound.NoRedirects(guard.Client(false)), Endpoints: endpoints, PublicURL: w.url, Now: func() time.Time { return time.Now().Add(w.late) },
+		HTTP: guard.Client(false), Endpoints: endpoints, PublicURL: w.url, Now: func() time.Time { return time.Now().Add(w.late) },
 	}
 	w.restart()
 	return w

@@ -26,6 +26,7 @@ import (
 	"mooring/internal/connection/vault"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/outbound"
 	"mooring/internal/store"
 )
 
@@ -43,7 +44,8 @@ type Deps struct {
 	Consents      store.Consents
 	Vault         vault.Vault
 	Clients       []connectionservice.OAuthClient
-	// HTTP reaches token endpoints: guarded, and it follows no redirect.
+	// HTTP reaches token endpoints: guarded. Redirects are not followed: they
+	// would take a code and the operator's secret elsewhere.
 	HTTP *http.Client
 	// Endpoints replace the providers' own: google_drive.consent and .token are
 	// addresses, sharepoint.token is the base below which both stand.
@@ -60,6 +62,9 @@ type Service struct{ d Deps }
 func New(d Deps) *Service {
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.HTTP != nil {
+		d.HTTP = outbound.NoRedirects(d.HTTP)
 	}
 	return &Service{d}
 }

@@ -156,11 +156,14 @@ func (p place) parent(folder string) string {
 // idOf is the id of an item: Graph's are unique within their library.
 func idOf(drive, item string) string { return drive + "/" + item }
 
-// split takes an id apart.
+// split takes an id apart. A dot segment is no part of one: it would be resolved
+// away on the way, and another address be asked.
 func split(id string) (drive, item string, ok bool) {
 	drive, item, ok = strings.Cut(id, "/")
-	return drive, item, ok && drive != "" && item != "" && !strings.Contains(item, "/")
+	return drive, item, ok && named(drive) && named(item) && !strings.Contains(item, "/")
 }
+
+func named(s string) bool { return s != "" && s != "." && s != ".." }
 
 // address is where an item is to be asked for.
 func address(drive, item string) string { return "/drives" + escape([]string{drive, "items", item}) }

@@ -92,7 +92,8 @@ func (t *turn) send(ctx context.Context, messages []event.Message) []result {
 	return out
 }
 
-// deliver sends one message, signed.
+// deliver sends one message, signed, and to one address only: a redirect is the
+// receiver's answer, and no success.
 func deliver(ctx context.Context, client *http.Client, w webhook.Webhook, secrets []secret.String, m event.Message, now time.Time) result {
 	body, err := webhook.Body(w.Org, m)
 	if err != nil {
@@ -109,7 +110,7 @@ func deliver(ctx context.Context, client *http.Client, w webhook.Webhook, secret
 	req.Header.Set("Webhook-Id", m.ID)
 	req.Header.Set("Webhook-Timestamp", strconv.FormatInt(now.Unix(), 10))
 	req.Header.Set("Webhook-Signature", webhook.Sign(secrets, m.ID, now, body))
-	res, err := client.Do(req)
+	res, err := outbound.NoRedirects(client).Do(req)
 	if err != nil {
 		e := errs.From(err)
 		if ctx.Err() != nil {

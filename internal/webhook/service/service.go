@@ -4,12 +4,14 @@ package service
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"mooring/csfle"
@@ -34,13 +36,15 @@ type Vault interface {
 type Service struct {
 	Store store.Store
 	Vault Vault
-	// Client is guarded and follows no redirects.
+	// Client is guarded. Redirects are not followed.
 	Client *http.Client
 	Now    func() time.Time
 	// Allowed reports why an address may not be sent to; nil: all may. The
 	// guarded transport decides again at each delivery.
 	Allowed func(ctx context.Context, host string) error
 	Wake    func() // the deliverer; nil: it finds out by itself
+
+	creating sync.Mutex // from counting to inserting
 }
 
 // MaxWebhooks of an organization.
@@ -68,12 +72,8 @@ func (s *Service) Create(ctx context.Context, org id.Org, by audit.Actor, user s
 	if err := s.check(ctx, d); err != nil {
 		return none, secret.String{}, err
 	}
-	have, err := s.Store.Webhooks().List(ctx, org, store.Page{Limit: MaxWebhooks})
-	if err != nil {
+	if err := s.room(ctx, org, MaxWebhooks-1); err != nil {
 		return none, secret.String{}, err
-	}
-	if len(have.Items) >= MaxWebhooks {
-		return none, secret.String{}, errs.New(errs.Conflict, "webhook.create", "there are "+strconv.Itoa(MaxWebhooks)+" webhooks: delete one first")
 	}
 	last, err := s.Store.Events().Last(ctx, org)
 	if err != nil {
@@ -91,8 +91,36 @@ func (s *Service) Create(ctx context.Context, org id.Org, by audit.Actor, user s
 	}
 	w.Secrets = []webhook.Secret{{Value: sealed}}
 	note(&w, by, audit.WebhookCreated, now, map[string]any{"url": []any{nil, shown(w.URL)}, "event_types": []any{nil, w.Types}})
-	w, err = s.Store.Webhooks().Insert(ctx, org, w)
+	w, err = s.insert(ctx, org, by, w)
 	return w, plain, err
+}
+
+// room refuses when there are more webhooks than most.
+func (s *Service) room(ctx context.Context, org id.Org, most int) error {
+	have, err := s.Store.Webhooks().List(ctx, org, store.Page{Limit: most + 1})
+	if err == nil && len(have.Items) > most {
+		err = errs.New(errs.Conflict, "webhook.create", "there are "+strconv.Itoa(MaxWebhooks)+" webhooks: delete one first")
+	}
+	return err
+}
+
+// insert adds a webhook if it is not one too many. What another process inserts
+// at the same moment shows after it: then each that finds too many takes its own
+// back, so that the limit holds whoever is faster.
+func (s *Service) insert(ctx context.Context, org id.Org, by audit.Actor, w webhook.Webhook) (webhook.Webhook, error) {
+	s.creating.Lock()
+	defer s.creating.Unlock()
+	if err := s.room(ctx, org, MaxWebhooks-1); err != nil {
+		return webhook.Webhook{}, err
+	}
+	w, err := s.Store.Webhooks().Insert(ctx, org, w)
+	if err != nil {
+		return webhook.Webhook{}, err
+	}
+	if err := s.room(ctx, org, MaxWebhooks); err != nil {
+		return webhook.Webhook{}, errors.Join(err, s.Delete(context.WithoutCancel(ctx), org, by, w.ID))
+	}
+	return w, nil
 }
 
 func (s *Service) newSecret(ctx context.Context, org id.Org, w id.Webhook) (secret.String, bson.Binary, error) {
