@@ -155,7 +155,7 @@ func (a *app) wireConnections(sealer *csfle.Sealer) {
 		Exclusive: !a.settings.Shared(), // the data directory's lock says so
 	})
 	a.connections = connectionservice.New(connectionservice.Deps{
-		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer, Tokens: a.tokens, OAuthClients: a.oauthClients(),
+		Connections: a.store.Connections(), Organizations: a.store.Organizations(), Sealer: sealer, Tokens: a.tokens, OAuthClients: a.oauthClients(), Log: a.log,
 		Opener: connectionservice.OpenerFunc(func(ctx context.Context, name string, c connectionconfig.Config, t driver.Tokens) (connectionservice.Prober, error) {
 			return a.open(ctx, name, c, t)
 		}),

@@ -70,7 +70,7 @@ func connectionModel(c connection.Connection) storageConnectionModel {
 		CreatedByUserID: c.CreatedBy, Metadata: orEmpty(c.Metadata),
 		SuspendedBy: text(c.SuspendedBy), StatusReason: text(c.StatusReason), LastCheckedAt: maybe(c.LastCheckedAt),
 		NextCheckAt: maybe(c.NextCheckAt), CredentialsDestroyed: c.CredentialsDestroyed,
-		CheckIntervalSeconds: c.CheckInterval, CredentialsExpireAt: maybe(c.CredentialsExpireAt), Advice: text(c.ExpiryAdvice(time.Now())),
+		CheckIntervalSeconds: c.CheckInterval, CredentialsExpireAt: maybe(c.CredentialsExpireAt), Advice: text(c.StandingAdvice(time.Now())),
 	}
 }
 

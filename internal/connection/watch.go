@@ -2,6 +2,8 @@ package connection
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"mooring/internal/errs"
@@ -63,6 +65,16 @@ func (c *Connection) warnOfExpiry(now time.Time) {
 		"connection_id": string(c.ID), "name": c.Name, "provider_type": c.Provider, "status": string(c.Status),
 		"credentials_expire_at": c.CredentialsExpireAt.Format(time.RFC3339),
 	})
+}
+
+// StandingAdvice is what to do about a connection that works, "" when nothing:
+// what it leaves unprotected, and credentials that will expire.
+func (c *Connection) StandingAdvice(now time.Time) string {
+	said := []string{c.Config.Risk(), c.ExpiryAdvice(now)}
+	if c.Status == Archived {
+		said = nil
+	}
+	return strings.Join(slices.DeleteFunc(said, func(s string) bool { return s == "" }), "; ")
 }
 
 // ExpiryAdvice says what to do about credentials that expire within a week, or

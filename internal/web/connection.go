@@ -52,7 +52,7 @@ const (
 func (v *visit) connectionPage(status int, c connection.Connection, failure error, result *connectionservice.TestResult) error {
 	d := connectionData{
 		Now: v.now(), Connection: c, Sign: connectionSign(c), Result: result, Settings: settingsOf(c.Config), Secrets: secretNames(c.Config),
-		Advice: sentence(c.ExpiryAdvice(v.now())), CanBrowse: c.Status == connection.Active || c.Status == connection.Failed,
+		Advice: sentence(c.StandingAdvice(v.now())), CanBrowse: c.Status == connection.Active || c.Status == connection.Failed,
 		CanResume: c.Status == connection.Suspended, CanSuspend: c.Status == connection.Active || c.Status == connection.Failed, CanArchive: c.Status != connection.Archived,
 	}
 	spec, _ := config.Lookup(c.Provider)

@@ -80,6 +80,9 @@ func (s *Service) Create(ctx context.Context, org id.Org, by audit.Actor, r Crea
 	}
 	d.Config = config.Sealed{Provider: c.Provider, Fields: c.Fields, Credential: c.Credential, Credentials: c.Credentials, Secrets: sealed}
 	doc, err := s.d.Connections.Insert(ctx, org, connection.New(d, tested, by, s.d.Now()))
+	if err == nil {
+		s.warn(ctx, &doc)
+	}
 	return doc, named(err, op, d.Name)
 }
 

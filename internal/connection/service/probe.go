@@ -57,11 +57,16 @@ func (s *Service) attempt(ctx context.Context, c config.Config, t driver.Tokens,
 	o := outcome{attempt: connection.Attempt{ID: id.NewToken(24), Began: began, Generation: generation, Source: source, Pace: s.d.CheckEvery}}
 	report, err := within(ctx, s, c, t, use)
 	latency := s.d.Now().Sub(began).Milliseconds()
+	risk := c.Risk()
 	if err == nil {
 		o.result = TestResult{Success: true, Message: config.Scrub(report.Message, c.SecretList()), Details: map[string]any{}}
 		maps.Copy(o.result.Details, report.Details)
 		if o.result.Message == "" {
 			o.result.Message = "the connection works"
+		}
+		if risk != "" {
+			o.result.Message += ". But " + risk
+			o.result.Details["warning"] = risk
 		}
 		o.result.Details["latency_ms"] = latency
 		return o, nil
@@ -77,6 +82,13 @@ func (s *Service) attempt(ctx context.Context, c config.Config, t driver.Tokens,
 	o.result = TestResult{Message: o.err.Message(), Details: details(c, o.err)}
 	o.result.Details["latency_ms"] = latency
 	return o, nil
+}
+
+// warn has the log say what a connection that is used leaves unprotected.
+func (s *Service) warn(ctx context.Context, c *connection.Connection) {
+	if risk := c.Config.Risk(); risk != "" && s.d.Log != nil {
+		s.d.Log.WarnContext(ctx, "a connection is not protected on its way: "+risk, "organization", c.Org, "connection", c.ID, "provider", c.Provider, "host", c.Config.Host())
+	}
 }
 
 // within opens c, uses it and closes it, in the time a test may take.

@@ -76,6 +76,7 @@ func (s *Service) check(ctx context.Context, c *connection.Connection, attempt s
 	if attempt != "" {
 		o.attempt.ID = attempt
 	}
+	s.warn(ctx, c)
 	_, err = s.settleOf(ctx, c, o, o.attempt)
 	return o.result, err
 }

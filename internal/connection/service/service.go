@@ -5,6 +5,7 @@ package service
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"mooring/internal/connection"
@@ -68,6 +69,7 @@ type Deps struct {
 	// TestTimeout ends a test or a listing; 0 is 30 seconds.
 	TestTimeout time.Duration
 	Now         func() time.Time // nil: time.Now
+	Log         *slog.Logger     // nil: nothing is logged
 }
 
 // Service is safe for concurrent use.

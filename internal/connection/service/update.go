@@ -100,6 +100,9 @@ func (s *Service) Update(ctx context.Context, org id.Org, by audit.Actor, idOrNa
 	if err == nil && doc.Status == connection.Archived {
 		s.destroyTokens(ctx, &doc)
 	}
+	if err == nil && u.changed {
+		s.warn(ctx, &doc)
+	}
 	return doc, named(err, op, deref(u.edit.Name))
 }
 
