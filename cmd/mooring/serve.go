@@ -87,6 +87,19 @@ const (
 	idleTimeout   = 120 * time.Second
 )
 
+// maxHeader bounds a request's line and headers: a key, a cookie and a name in a
+// path are far shorter.
+const maxHeader = 64 << 10
+
+// patience is how long a client may take.
+type patience struct{ header, read, idle time.Duration }
+
+// httpServer is a server that no slow or talkative client occupies for long.
+// Clients that are slow to take an answer are the handler's to give up.
+func httpServer(h http.Handler, p patience) *http.Server {
+	return &http.Server{Handler: h, ReadHeaderTimeout: p.header, ReadTimeout: p.read, IdleTimeout: p.idle, MaxHeaderBytes: maxHeader}
+}
+
 // serve answers requests and works until ctx ends. ready is called with the
 // server's URL once it listens.
 func (a *app) serve(ctx context.Context, ready func(url string)) error {
@@ -100,10 +113,8 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 		return err
 	}
 	defer os.Remove(filepath.Join(a.settings.DataDir, addressName))
-	srv := &http.Server{
-		Handler: a.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
-	}
+	srv := httpServer(a.handler, patience{header: headerTimeout, read: readTimeout, idle: idleTimeout})
+	srv.ErrorLog, srv.BaseContext = slog.NewLogLogger(a.log.Handler(), slog.LevelDebug), func(net.Listener) context.Context { return ctx }
 	var running sync.WaitGroup
 	running.Go(func() { a.work(ctx) })
 	running.Go(func() {

@@ -110,7 +110,8 @@ func (a *app) serveMetrics(ctx context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metrics.Handler())
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: idleTimeout}
+	srv := httpServer(mux, patience{header: headerTimeout, read: readTimeout, idle: idleTimeout})
+	srv.WriteTimeout = readTimeout
 	go func() {
 		<-ctx.Done()
 		_ = srv.Close()

@@ -73,6 +73,9 @@ type Server struct {
 	// Metrics are served to admins of the Operator's organization; nil: to nobody.
 	Metrics  http.Handler
 	Operator func() id.Org
+	// RequestTimeout ends what a request has the store and providers do, but for
+	// streams; 0: five minutes. So does a client that goes away.
+	RequestTimeout time.Duration
 	// EventInterval is the time between two events of a run's stream; 0: a second.
 	EventInterval time.Duration
 }
@@ -106,6 +109,9 @@ func serve(deps Server, table []route) http.Handler {
 	}
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.RequestTimeout <= 0 {
+		deps.RequestTimeout = 5 * time.Minute
 	}
 	if deps.EventInterval <= 0 {
 		deps.EventInterval = time.Second

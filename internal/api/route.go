@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 	"strings"
@@ -147,6 +148,11 @@ func (s *server) dispatch(w http.ResponseWriter, req *http.Request, r *route) {
 	a := surface.Of(w)
 	a.Route, a.Quiet = r.method+" "+r.path, r.need == "" // probes
 	c := &call{server: s, w: w, r: req, route: r}
+	if !r.stream {
+		ctx, cancel := context.WithTimeout(req.Context(), s.RequestTimeout)
+		defer cancel()
+		c.r = req.WithContext(ctx)
+	}
 	if err := c.run(); err != nil {
 		s.fail(w, req, r, err)
 	}

@@ -355,6 +355,7 @@ func (w *world) letter(sy, path string, kind errs.Kind) string {
 type provider struct {
 	mu      sync.Mutex
 	checked int
+	hang    func(context.Context) // of Browse of "hangs"
 }
 
 func (p *provider) Open(_ context.Context, _ string, c config.Config, _ driver.Tokens) (connectionservice.Prober, error) {
@@ -382,8 +383,11 @@ func (o *opened) Check(context.Context, string) (driver.Report, error) {
 	return driver.Report{Message: "works", Details: map[string]any{"region": "eu-west-1"}}, nil
 }
 
-func (o *opened) Browse(_ context.Context, path, page string, limit int) (driver.Listing, error) {
+func (o *opened) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
 	switch path {
+	case "hangs":
+		o.p.hang(ctx)
+		return driver.Listing{}, errs.Wrap(ctx.Err(), errs.KindOf(ctx.Err()), "fake", "the request was given up")
 	case "refused":
 		return driver.Listing{}, refusal(errs.PermissionDenied, "AccessDenied")
 	case "unauthenticated":
