@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -48,8 +49,10 @@ type collection[T any, ID ~string] struct {
 	// apart are columns that nothing but a write of their own fills, and what
 	// they are in a document that is put as it is.
 	apart []column[T]
-	// counts keeps counts; nil where others than the collection change them.
-	counts *counts
+	// counts and rows keep counts and single records; nil where others than the
+	// collection change them. Who gets a record that is kept changes nothing in it.
+	counts *kept[int64]
+	rows   *kept[T]
 
 	selecting, inserting, updating, replacing string
 }
@@ -228,7 +231,7 @@ func (c *collection[T, ID]) write(ctx context.Context, verb string, org id.Org, 
 		}
 		return moveOutbox(t, org, box)
 	})
-	c.counts.changed()
+	c.changed()
 	if err != nil {
 		return out, err
 	}
@@ -260,15 +263,21 @@ func (c *collection[T, ID]) guards(v *T) (out []any) {
 
 // remove deletes the records of an organization that a clause selects.
 func (c *collection[T, ID]) remove(ctx context.Context, clause string, args ...any) error {
-	defer c.counts.changed()
+	defer c.changed()
 	return c.s.w.write(ctx, c.op("remove"), bulk, func(t *tx) error {
 		_, err := t.exec("DELETE FROM "+c.table+clause, args...)
 		return err
 	})
 }
 
+// changed comes after every write, before its caller hears of it.
+func (c *collection[T, ID]) changed() {
+	c.counts.changed()
+	c.rows.changed()
+}
+
 func (c *collection[T, ID]) count(ctx context.Context, w *conditions) (int64, error) {
-	return c.counts.of(w, func() (int64, error) {
+	return c.counts.of(w.String()+fmt.Sprintf("%q", w.args), func() (int64, error) {
 		return c.s.count(ctx, c.op("count"), "SELECT count(*) FROM "+c.table+w.String(), w.args)
 	})
 }

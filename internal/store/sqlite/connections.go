@@ -17,7 +17,7 @@ type connections struct {
 
 func newConnections(s *Store) connections {
 	return connections{define(s, collection[connection.Connection, id.Connection]{
-		table: "connections", noun: "connection", counts: &counts{},
+		table: "connections", noun: "connection", counts: &kept[int64]{},
 		head: func(d *connection.Connection) head[id.Connection] {
 			return head[id.Connection]{&d.ID, &d.Org, &d.Revision, &d.CreatedAt, &d.Outbox}
 		},
@@ -66,7 +66,7 @@ func (c connections) List(ctx context.Context, org id.Org, f connection.Filter, 
 func (c connections) Count(ctx context.Context, org id.Org, f connection.Filter) (int64, error) {
 	c.settle(f)
 	if !f.UnusedSince.IsZero() {
-		c.counts.changed() // by touches, which pass the collection by
+		c.changed() // by touches, which pass the collection by
 	}
 	return c.count(ctx, connectionConditions(org, f))
 }

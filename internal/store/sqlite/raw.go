@@ -115,7 +115,7 @@ func (c *collection[T, ID]) rawRecord(_ context.Context, d bson.Raw) (write, err
 	args := []any{string(*h.id), string(*h.org), *h.revision, h.created.UnixMilli(), []byte(d)}
 	put := execute(c.replacing, slices.Concat(args, c.values(&v), values(c.apart, &v))...)
 	return func(t *tx) error {
-		defer c.counts.changed()
+		defer c.changed()
 		return put(t)
 	}, nil
 }

@@ -77,7 +77,7 @@ type apiKeys struct {
 
 func newAPIKeys(s *Store) apiKeys {
 	return apiKeys{define(s, collection[access.APIKey, id.APIKey]{
-		table: "api_keys", noun: "API key",
+		table: "api_keys", noun: "API key", rows: &kept[access.APIKey]{},
 		head: func(d *access.APIKey) head[id.APIKey] {
 			return head[id.APIKey]{&d.ID, &d.Org, &d.Revision, &d.CreatedAt, &d.Outbox}
 		},
@@ -87,6 +87,11 @@ func newAPIKeys(s *Store) apiKeys {
 			{"hash", func(d *access.APIKey) any { return d.Hash }},
 		},
 	})}
+}
+
+// byHash finds the key that a request comes with.
+func (c apiKeys) byHash(ctx context.Context, hash string) (access.APIKey, error) {
+	return c.rows.of(hash, func() (access.APIKey, error) { return c.one(ctx, "by_hash", " WHERE hash = ?", hash) })
 }
 
 // List implements store.APIKeys. No user selects the keys of all.

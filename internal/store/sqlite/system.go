@@ -22,7 +22,7 @@ func (s *Store) System() *System { return &System{s} }
 
 // KeyByHash implements system.System.
 func (y *System) KeyByHash(ctx context.Context, hash string) (access.APIKey, error) {
-	return y.s.apiKeys.one(ctx, "by_hash", " WHERE hash = ?", hash)
+	return y.s.apiKeys.byHash(ctx, hash)
 }
 
 // Organizations implements system.System.

@@ -4,8 +4,10 @@
 package doc
 
 import (
+	"bufio"
 	"bytes"
 	"reflect"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -38,9 +40,15 @@ func Encode(v any) ([]byte, error) {
 	return b, nil
 }
 
+// readers are buffers for the decoder, which would allocate one for each document.
+var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
+
 // Decode reads a document into v, which shares no memory with b afterwards.
 func Decode(b []byte, v any) error {
-	d := bson.NewDecoder(bson.NewDocumentReader(bytes.NewReader(b)))
+	r := readers.Get().(*bufio.Reader)
+	defer readers.Put(r)
+	r.Reset(bytes.NewReader(b))
+	d := bson.NewDecoder(bson.NewDocumentReader(r))
 	d.SetRegistry(registry)
 	return errs.Wrap(d.Decode(v), errs.Corrupt, "store.decode", "a stored document can't be read")
 }

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"mooring/internal/access"
 	"mooring/internal/connection"
+	"mooring/internal/errs"
 	"mooring/internal/id"
 	"mooring/internal/store/sqlite"
 )
@@ -54,5 +56,40 @@ func TestKeptCountsFollowWrites(t *testing.T) {
 	}
 	if n, err := s.Connections().Count(t.Context(), id.NewOrg(), connection.Filter{}); err != nil || n != 0 {
 		t.Errorf("another organization has %d, %v", n, err)
+	}
+}
+
+// A key that is kept is never older than the last write that was answered: who
+// revokes one may rely on it.
+func TestKeptKeysFollowWrites(t *testing.T) {
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	found := func(hash string) (k access.APIKey, err error) {
+		for range 2 { // the second is the kept one
+			k, err = s.System().KeyByHash(t.Context(), hash)
+		}
+		return k, err
+	}
+	if _, err := found("h"); !errs.Is(err, errs.NotFound) {
+		t.Errorf("a key that nobody has made: %v", err)
+	}
+	k, err := s.APIKeys().Insert(t.Context(), id.NewOrg(), access.APIKey{ID: id.NewAPIKey(), Hash: "h", Status: access.KeyActive, CreatedAt: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := found("h"); err != nil || got.Status != access.KeyActive {
+		t.Errorf("a new key: %v, %v", got.Status, err)
+	}
+	if _, err := s.APIKeys().Update(t.Context(), k.Org, k.ID, func(k *access.APIKey) error {
+		k.Status = access.KeyRevoked
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := found("h"); err != nil || got.Status != access.KeyRevoked {
+		t.Errorf("a revoked key: %v, %v", got.Status, err)
 	}
 }
