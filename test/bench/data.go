@@ -17,14 +17,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
-	"mooring/test/interop/s3server"
+	emulator "mooring/emulator/s3"
 )
 
 // dataSet is a bucket of objects of one size.
 type dataSet struct {
-	Name  string
-	Count int
-	Size  int
+	Name      string
+	Count     int
+	Size      int
+	Generated bool // by the emulator
 }
 
 func (s dataSet) String() string { return fmt.Sprintf("%d objects of %s", s.Count, size(s.Size)) }
@@ -36,11 +37,14 @@ func size(n int) string {
 	return fmt.Sprintf("%d KiB", n>>10)
 }
 
-// key spreads objects over folders of a hundred.
-func (s dataSet) key(i int) string { return fmt.Sprintf("data/%04d/%06d.bin", i/100, i) }
+// key spreads objects over folders of a hundred, in the order of their numbers.
+func (s dataSet) key(i int) string { return fmt.Sprintf("data/%06d/%08d.bin", i/100, i) }
 
 // content differs from object to object and can't be compressed.
 func (s dataSet) content(i int) []byte {
+	if s.Generated {
+		return emulator.Synthetic{Size: int64(s.Size)}.Content(i)
+	}
 	var seed [32]byte
 	binary.BigEndian.PutUint64(seed[:], uint64(i)+1)
 	copy(seed[8:], s.Name)
@@ -51,10 +55,10 @@ func (s dataSet) content(i int) []byte {
 
 const uploads = 16
 
-func (s dataSet) upload(ctx context.Context, server *s3server.Server) error {
+func (s dataSet) upload(ctx context.Context, to remote) error {
 	c := s3.New(s3.Options{
-		BaseEndpoint: aws.String(server.URL), Region: server.Region, UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider(server.AccessKey, server.SecretKey, ""),
+		BaseEndpoint: aws.String(to.URL), Region: to.Region, UsePathStyle: true,
+		Credentials: credentials.NewStaticCredentialsProvider(to.AccessKey, to.SecretKey, ""),
 	})
 	if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String(s.Name)}); err != nil {
 		return err

@@ -1,9 +1,8 @@
 // Command bench measures mooring beside s5cmd and rclone on one machine, in one
-// run: versitygw serves data sets on loopback, each tool fetches them in turn,
-// over several rounds, and a table says what each took. `make bench` runs it.
-//
-// The client's CPU time and peak memory are those of its process (rusage); the
-// server's are not counted.
+// run, and writes a table of what each took. `make bench` runs it. Two servers are
+// read from, on loopback: versitygw, a real one, which takes as much of the machine
+// as its clients do, and the emulator, whose objects are generated, so that a
+// million can be listed and the server is not what limits.
 package main
 
 import (
@@ -14,10 +13,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 
 	"mooring/test/binary"
-	"mooring/test/interop/s3server"
 )
 
 func main() {
@@ -30,58 +29,82 @@ func main() {
 	}
 }
 
+// bench is what all measurements share.
+type bench struct {
+	dir     string // everything is below it
+	tools   string
+	mooring string
+	rounds  int
+	small   int // objects
+	large   int
+	many    int
+	million int
+}
+
+// section is a part of the report. Sections follow one another: no two measure at
+// a time.
+type section struct {
+	name string
+	run  func(ctx context.Context, b *bench) (report string, err error)
+}
+
+var sections = []section{{"transfers", transfers}, {"link", overLink}, {"many", manyUnchanged}, {"growth", growth}}
+
 func run(ctx context.Context) (err error) {
 	if task := os.Getenv(taskEnv); task != "" {
 		return perform(ctx, task)
 	}
+	b := &bench{}
 	var (
-		tools  = flag.String("tools", ".cache/bin", "`folder` of versitygw, s5cmd and rclone")
-		out    = flag.String("o", "", "`file` to write the report to, in Markdown")
-		work   = flag.String("work", "", "`folder` for data (default: a temporary one)")
-		rounds = flag.Int("rounds", 5, "how often each tool does each job")
-		small  = flag.Int("small", 20_000, "small objects")
-		large  = flag.Int("large", 20, "large objects")
+		tools = flag.String("tools", ".cache/bin", "`folder` of versitygw, s5cmd and rclone")
+		out   = flag.String("o", "", "`file` to write the report to, in Markdown; only with all sections")
+		work  = flag.String("work", memoryDisk(), "`folder` for data; one in memory takes the disk out of what is measured")
+		only  = flag.String("only", "", "sections to run, a `pattern` (transfers, link, many, growth)")
 	)
+	flag.IntVar(&b.rounds, "rounds", 5, "how often each tool does each job")
+	flag.IntVar(&b.small, "small", 20_000, "small objects")
+	flag.IntVar(&b.large, "large", 20, "large objects")
+	flag.IntVar(&b.many, "many", 200_000, "objects of a large listing")
+	flag.IntVar(&b.million, "million", 1_000_000, "objects of the largest run")
 	flag.Parse()
-	dir, err := os.MkdirTemp(*work, "mooring-bench-")
+	chosen, err := regexp.Compile(*only)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{dir: dir, tools: must(filepath.Abs(*tools))}
-	if b.mooring, err = binary.Build(ctx, dir); err != nil {
+	if b.dir, err = os.MkdirTemp(*work, "mooring-bench-"); err != nil {
 		return err
 	}
-	b.server, err = s3server.Run(filepath.Join(b.tools, "versitygw"), filepath.Join(dir, "s3"))
-	if err != nil {
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	b.tools = must(filepath.Abs(*tools))
+	if b.mooring, err = binary.Build(ctx, b.dir); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.server.Stop()) }()
-	about := b.facts(ctx)
-	sets := []dataSet{
-		{Name: "small", Count: *small, Size: 4 << 10},
-		{Name: "large", Count: *large, Size: 64 << 20},
-	}
-	for _, s := range sets {
-		say("uploading %s", s)
-		if err := b.delegate(ctx, task{Do: "upload", Set: s}); err != nil {
-			return err
+	report := b.intro(ctx)
+	for _, s := range sections {
+		if !chosen.MatchString(s.name) {
+			continue
 		}
-	}
-	t := newTable()
-	for round := range *rounds {
-		for _, s := range sets {
-			if err := b.round(ctx, round, s, t); err != nil {
-				return err
-			}
+		text, err := s.run(ctx, b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
+		report += text + "\n"
 	}
-	report := t.report(about, sets, *rounds)
+	report += closing
 	say("\n%s", report)
-	if *out == "" {
+	if *out == "" || *only != "" {
 		return nil
 	}
 	return os.WriteFile(*out, []byte(report), 0o644)
+}
+
+// memoryDisk is a folder in memory, where the system has one.
+func memoryDisk() string {
+	const shm = "/dev/shm"
+	if info, err := os.Stat(shm); err == nil && info.IsDir() {
+		return shm
+	}
+	return ""
 }
 
 func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }

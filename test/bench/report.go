@@ -11,29 +11,53 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
-// table holds all samples by job and tool.
-type table struct{ samples map[[2]string][]sample }
+// sample is what one job took.
+type sample struct {
+	wall         time.Duration
+	user, system time.Duration // of the client's processor time
+	memory       int64         // its peak resident bytes
+}
 
-func newTable() *table { return &table{map[[2]string][]sample{}} }
+func (s sample) cpu() time.Duration { return s.user + s.system }
+
+func (s sample) String() string {
+	return fmt.Sprintf("%6.2f s wall  %6.2f s CPU (system %6.2f)  %4d MiB", s.wall.Seconds(), s.cpu().Seconds(), s.system.Seconds(), s.memory>>20)
+}
+
+// table holds all samples by job and tool, tools in the order that they came.
+type table struct {
+	tools   []string
+	samples map[[2]string][]sample
+}
+
+func newTable() *table { return &table{samples: map[[2]string][]sample{}} }
 
 func (t *table) add(job, tool string, s sample) {
+	if !slices.Contains(t.tools, tool) {
+		t.tools = append(t.tools, tool)
+	}
 	k := [2]string{job, tool}
 	t.samples[k] = append(t.samples[k], s)
 }
 
 // measure is one figure of a sample.
 type measure struct {
-	name string
-	of   func(sample) float64
+	name     string
+	of       func(sample) float64
+	compared bool
 }
 
 var measures = []measure{
-	{"wall, s", func(s sample) float64 { return s.wall.Seconds() }},
-	{"client CPU, s", func(s sample) float64 { return s.cpu.Seconds() }},
-	{"peak memory, MiB", func(s sample) float64 { return float64(s.memory) / (1 << 20) }},
+	{"wall, s", func(s sample) float64 { return s.wall.Seconds() }, true},
+	{"client CPU, s", func(s sample) float64 { return s.cpu().Seconds() }, true},
+	{"of it system", func(s sample) float64 { return s.system.Seconds() }, false},
+	{"peak memory, MiB", func(s sample) float64 { return mebibytes(s.memory) }, true},
 }
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // spread is the least, middle and greatest of a job's figures.
 func (t *table) spread(job, tool string, m measure) (least, middle, most float64) {
@@ -45,28 +69,41 @@ func (t *table) spread(job, tool string, m measure) (least, middle, most float64
 	return all[0], (all[(len(all)-1)/2] + all[len(all)/2]) / 2, all[len(all)-1]
 }
 
+// own is the tool that the others are compared with.
+const own = "mooring"
+
 // rows are the lines of one job.
 func (t *table) rows(job string) string {
 	var b strings.Builder
-	b.WriteString("| tool |")
+	head, rule := "| tool |", "\n|---|"
 	for _, m := range measures {
-		b.WriteString(" " + m.name + " | mooring takes |")
+		head, rule = head+" "+m.name+" |", rule+"---|"
+		if m.compared {
+			head, rule = head+" mooring takes |", rule+"---|"
+		}
 	}
-	b.WriteString("\n|---|" + strings.Repeat("---|---|", len(measures)) + "\n")
-	for _, tool := range toolList() {
-		b.WriteString("| " + tool.name + " |")
+	b.WriteString(head + rule + "\n")
+	for _, tool := range t.tools {
+		b.WriteString("| " + tool + " |")
 		for _, m := range measures {
-			least, middle, most := t.spread(job, tool.name, m)
-			_, own, _ := t.spread(job, toolList()[0].name, m)
-			ratio := fmt.Sprintf("× %.2f", own/middle)
-			if tool.name == toolList()[0].name {
-				ratio = ""
+			least, middle, most := t.spread(job, tool, m)
+			fmt.Fprintf(&b, " %s / **%s** / %s |", figure(least), figure(middle), figure(most))
+			if m.compared {
+				b.WriteString(t.ratio(job, tool, m) + " |")
 			}
-			fmt.Fprintf(&b, " %s / **%s** / %s | %s |", figure(least), figure(middle), figure(most), ratio)
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+func (t *table) ratio(job, tool string, m measure) string {
+	if tool == own {
+		return ""
+	}
+	_, ours, _ := t.spread(job, own, m)
+	_, theirs, _ := t.spread(job, tool, m)
+	return fmt.Sprintf(" × %.2f", ours/theirs)
 }
 
 func figure(v float64) string {
@@ -76,7 +113,7 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-const intro = `# Benchmarks
+const top = `# Benchmarks
 
 Mooring beside s5cmd and rclone: what a client takes to fetch the same objects from the same S3 server. Written by
 ` + "`make bench`" + `, which builds the tools, serves the data with versitygw on loopback and needs no network.
@@ -85,12 +122,13 @@ Mooring beside s5cmd and rclone: what a client takes to fetch the same objects f
 Figures are least / **median** / greatest of the rounds; "mooring takes" is the ratio of the medians, below 1 where mooring
 takes less. CPU is user and system time of the client process, memory its peak resident size, both from rusage; the
 server's are not counted, though it shares the machine's processors, so that wall time is the server's as much as the
-client's. What arrived is checked after each job.
+client's. What arrived is checked after each job: every size, and the content of some.
 
 **What is compared is not the same work.** Mooring hashes every object with SHA-256, verifies it against the provider's
 checksum, makes it durable (fsync) before it counts, and records it in a catalogue that a killed run resumes from; s5cmd
-and rclone write files. Mooring's CPU and memory are those of its server from start to stop (API and database included),
-its wall time that of the sync.
+and rclone write files. Mooring's wall and CPU time are those of its server (API and database included) from the request for a
+sync to the end of it, its memory the peak of the process from its start. Files are written to a disk in memory unless -work
+says otherwise: what an ext4 takes to create files differs by a factor between two runs of one and the same command.
 
 | tool | version | flags |
 |---|---|---|
@@ -103,14 +141,12 @@ Machine: %s.
 
 `
 
-// facts are what the report says of tools and machine.
-type facts struct{ s5cmd, rclone, versitygw, machine string }
+// intro is the top of the page.
+func (b *bench) intro(ctx context.Context) string {
+	return fmt.Sprintf(top, b.rounds, b.version(ctx, "s5cmd"), b.version(ctx, "rclone"), parallel, parallel, b.version(ctx, "versitygw"), machine())
+}
 
 var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+[^\s,]*`)
-
-func (b *bench) facts(ctx context.Context) facts {
-	return facts{b.version(ctx, "s5cmd"), b.version(ctx, "rclone"), b.version(ctx, "versitygw"), machine()}
-}
 
 // version is that of the module a tool was built from, else what it says itself.
 func (b *bench) version(ctx context.Context, name string) string {
@@ -151,17 +187,5 @@ func machine() string {
 	return text + ", " + runtime.GOOS + "/" + runtime.GOARCH + ", " + runtime.Version()
 }
 
-// report is the whole page.
-func (t *table) report(f facts, sets []dataSet, rounds int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, intro, rounds, f.s5cmd, f.rclone, parallel, parallel, f.versitygw, f.machine)
-	for _, s := range sets {
-		fmt.Fprintf(&b, "## %s\n\n%s\n", s, t.rows(s.Name))
-		if s.Name == "small" {
-			fmt.Fprintf(&b, "## The same again, with nothing changed\n\n%s\n", t.rows("no change"))
-		}
-	}
-	b.WriteString("Objects a second, or bytes, on a faster server or a slower network are other figures; CPU for each object is what\n" +
-		"stays. Run it on your own machine: `make bench`, or `go run ./test/bench -rounds 3 -small 5000` for a quick look.\n")
-	return b.String()
-}
+const closing = "Objects a second, or bytes, on a faster server or a slower network are other figures; CPU for each object is what\n" +
+	"stays. Run it on your own machine: `make bench`, or `go run ./test/bench -rounds 3 -small 5000 -only transfers` for a quick look.\n"

@@ -153,6 +153,9 @@ func (s *Server) over() bool {
 	}
 }
 
+// PID is the number of the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // State is how the server ended; nil while it runs.
 func (s *Server) State() *os.ProcessState {
 	if !s.over() {
