@@ -44,3 +44,32 @@ func TestAuditTrailIsVerifiedAndExported(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 }
+
+// Each filter selects what it names, also together with others, and the total follows.
+func TestAuditTrailIsFiltered(t *testing.T) {
+	w := newWorld(t)
+	id := w.bucket("a")
+	w.bucket("b")
+	const logs = "/v1/organizations/audit/logs?"
+	made := w.as(200, "GET", logs+"resource_type=bucket&action=bucket_created", nil)
+	if made.number("total") != 2 {
+		t.Fatalf("got %s", made.raw)
+	}
+	actor := made.text("results", 0, "actor_id")
+	for query, want := range map[string]float64{
+		"resource_type=bucket&actor_id=" + actor:              2,
+		"resource_type=bucket&actor_id=nobody":                0,
+		"resource_type=Bucket&resource_id=" + id:              1,
+		"resource_type=bucket&action=bucket_deleted":          0,
+		"resource_type=bucket&end=2001-01-01T00:00:00Z":       0,
+		"resource_type=bucket&start=2001-01-01T00:00:00Z":     2,
+		"resource_type=storage_connection&resource_id=" + id:  0,
+		"actor_id=" + actor + "&resource_type=bucket&limit=1": 2,
+		"actor_id=" + actor + "&resource_type=bucket&skip=1":  2,
+	} {
+		got := w.as(200, "GET", logs+query, nil)
+		if float64(got.number("total")) != want {
+			t.Errorf("%s: %v of %v", query, got.number("total"), want)
+		}
+	}
+}
