@@ -39,6 +39,8 @@ type bench struct {
 	large   int
 	many    int
 	million int
+
+	connections int
 }
 
 // section is a part of the report. Sections follow one another: no two measure at
@@ -48,7 +50,7 @@ type section struct {
 	run  func(ctx context.Context, b *bench) (report string, err error)
 }
 
-var sections = []section{{"transfers", transfers}, {"link", overLink}, {"many", manyUnchanged}, {"growth", growth}}
+var sections = []section{{"transfers", transfers}, {"link", overLink}, {"many", manyUnchanged}, {"growth", growth}, {"api", readings}}
 
 func run(ctx context.Context) (err error) {
 	if task := os.Getenv(taskEnv); task != "" {
@@ -59,13 +61,14 @@ func run(ctx context.Context) (err error) {
 		tools = flag.String("tools", ".cache/bin", "`folder` of versitygw, s5cmd and rclone")
 		out   = flag.String("o", "", "`file` to write the report to, in Markdown; only with all sections")
 		work  = flag.String("work", memoryDisk(), "`folder` for data; one in memory takes the disk out of what is measured")
-		only  = flag.String("only", "", "sections to run, a `pattern` (transfers, link, many, growth)")
+		only  = flag.String("only", "", "sections to run, a `pattern` (transfers, link, many, growth, api)")
 	)
 	flag.IntVar(&b.rounds, "rounds", 5, "how often each tool does each job")
 	flag.IntVar(&b.small, "small", 20_000, "small objects")
 	flag.IntVar(&b.large, "large", 20, "large objects")
 	flag.IntVar(&b.many, "many", 200_000, "objects of a large listing")
 	flag.IntVar(&b.million, "million", 1_000_000, "objects of the largest run")
+	flag.IntVar(&b.connections, "connections", 100_000, "connections that the API is asked for")
 	flag.Parse()
 	chosen, err := regexp.Compile(*only)
 	if err != nil {
