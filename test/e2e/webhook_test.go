@@ -33,6 +33,7 @@ type hook struct {
 	mu    sync.Mutex
 	list  []object        // what it took, in order of arrival
 	known map[string]bool // ids
+	again int             // messages that came again
 }
 
 // webhook makes a webhook of all events.
@@ -64,10 +65,12 @@ func (h *hook) take(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if !h.known[id] { // at least once: it may come again
-		h.known[id] = true
-		h.list = append(h.list, m)
+	if h.known[id] { // at least once
+		h.again++
+		return
 	}
+	h.known[id] = true
+	h.list = append(h.list, m)
 }
 
 // signature is that of Standard Webhooks, version 1.
