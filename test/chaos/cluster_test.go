@@ -18,9 +18,6 @@ import (
 	"time"
 
 	"mooring/emulator/s3"
-	"mooring/internal/connection"
-	"mooring/internal/store"
-	"mooring/internal/syncing"
 	"mooring/test/mongoserver"
 )
 
@@ -89,7 +86,7 @@ func TestCluster(t *testing.T) {
 	c.calm()
 	w.settle()
 	c.end()
-	t.Logf("%d killed, %d stopped, %d changes of the source", c.killed, c.stopped, w.changes)
+	t.Logf("%d killed, %d stopped, %d changes of the source, %d of them after the first of %d passes", c.killed, c.stopped, w.changes, w.later, w.passes+2)
 	checkAll(t, s, src, w.processed, w.deleted)
 	w.counted()
 	c.fences()
@@ -228,97 +225,5 @@ func (c *cluster) fencesIn(name string, all map[int64]held) {
 			h.asked = line.Asked
 		}
 		all[line.Fence] = h
-	}
-}
-
-// watch follows the sync and changes its source between two passes.
-type watch struct {
-	t                  *testing.T
-	s                  setup
-	src                *storage
-	rng                *rand.Rand
-	st                 store.Store
-	processed, deleted int64
-	changes            int
-	passes             int64 // that had ended when the source was changed last
-}
-
-func (w *watch) open() {
-	w.t.Helper()
-	var err error
-	if w.st, err = w.s.store(w.t.Context()); err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = w.st.Close() })
-}
-
-// ended counts the passes that have, without those that are under way.
-func (w *watch) ended() (n int64, quiet bool) {
-	w.t.Helper()
-	sy, err := w.st.Syncs().Get(w.t.Context(), w.s.IDs.Org, w.s.IDs.Sync)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if sy.CurrentPass == "" {
-		return sy.PassCounter, true
-	}
-	return sy.PassCounter - 1, false
-}
-
-// change changes the source once everything before it has arrived: two passes,
-// since the first may have begun before.
-func (w *watch) change() {
-	n, quiet := w.ended()
-	if n < w.passes+2 || !quiet {
-		w.due()
-		return
-	}
-	news, gone := w.src.change(w.t, w.rng)
-	w.processed += int64(news)
-	w.deleted += int64(gone)
-	w.changes++
-	w.passes, _ = w.ended()
-	w.due()
-}
-
-// due has the sync run again, as a trigger does.
-func (w *watch) due() {
-	w.t.Helper()
-	_, err := w.st.Syncs().Update(w.t.Context(), w.s.IDs.Org, w.s.IDs.Sync, func(s *syncing.Sync) error { return s.Trigger(time.Now().UTC()) })
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// settle waits for the passes that bring the last change.
-func (w *watch) settle() {
-	w.t.Helper()
-	for end := time.Now().Add(settleTime); ; time.Sleep(time.Second) {
-		n, quiet := w.ended()
-		if n >= w.passes+2 && quiet {
-			return
-		}
-		if time.Now().After(end) {
-			w.t.Fatalf("%d passes have ended, want %d", n, w.passes+2)
-		}
-		if quiet {
-			w.due()
-		}
-	}
-}
-
-// counted checks that the failing connection was suspended by five checks.
-func (w *watch) counted() {
-	w.t.Helper()
-	c, err := w.st.Connections().Get(w.t.Context(), w.s.IDs.Org, w.s.IDs.Failing)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	attempts := map[string]bool{}
-	for _, e := range c.Evidence {
-		attempts[e.Attempt] = true
-	}
-	if c.Status != connection.Suspended || c.Failures != connection.FailureLimit || len(attempts) != connection.FailureLimit || len(c.Evidence) != connection.FailureLimit {
-		w.t.Errorf("the failing connection is %s after %d failures by %d checks", c.Status, c.Failures, len(attempts))
 	}
 }
