@@ -32,6 +32,9 @@ func (r *runner) judgeItem(t *trio) decision {
 	if rule, ok := r.match(*t.item); !ok {
 		return counted(syncing.Filtered, rule)
 	}
+	if overlong(t.path) || len(t.item.ID) > maxID {
+		return counted(syncing.Skipped, reasonLong)
+	}
 	if t.item.Skip != "" {
 		return counted(syncing.Skipped, t.item.Skip)
 	}
@@ -50,6 +53,27 @@ func (r *runner) judgeItem(t *trio) decision {
 		return doing(updated)
 	}
 	return counted(syncing.Unchanged, "")
+}
+
+const (
+	maxID       = 128 << 10 // bytes: an id holds a path of maxPath at most
+	maxPrefixes = 4 << 20   // bytes: of the names of all folders above an item, each from the root
+)
+
+// overlong says whether a path would cost more than it is worth. Each folder above
+// an item is named by its path from the root: of thousands of folders in one name,
+// which a key of S3 can hold, these are far larger than the name.
+func overlong(path string) bool {
+	if len(path) > maxPath {
+		return true
+	}
+	prefixes := 0
+	for i := range len(path) {
+		if path[i] == '/' {
+			prefixes += i
+		}
+	}
+	return prefixes > maxPrefixes
 }
 
 // decide judges an item and tells the builder. It reports false when the run
