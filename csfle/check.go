@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
@@ -42,7 +43,7 @@ func NewMasterKeyCheck(ctx context.Context, m MasterKey) (MasterKeyCheck, error)
 func (c MasterKeyCheck) Verify(ctx context.Context, m MasterKey) error {
 	const op = "csfle.verify_check"
 	if m == nil {
-		return errs.New(errs.Invalid, op, "no master key was given: the store expects the one with fingerprint "+quoteShort(c.Fingerprint))
+		return errs.New(errs.Invalid, op, "no master key was given: the store expects the one with fingerprint "+quoteFingerprint(c.Fingerprint))
 	}
 	probe, err := unwrapMaterial(ctx, m, c.KeyMaterial, c.MasterKey)
 	defer clear(probe)
@@ -52,10 +53,13 @@ func (c MasterKeyCheck) Verify(ctx context.Context, m MasterKey) error {
 	case err != nil && !errs.Is(err, errs.Corrupt):
 		return wrap(err, op, "the master key can't be checked")
 	case err == nil || m.Fingerprint() == c.Fingerprint:
-		return errs.New(errs.Corrupt, op, "the store's check value for the master key "+quoteShort(c.Fingerprint)+" is damaged")
+		return errs.New(errs.Corrupt, op, "the store's check value for the master key "+quoteFingerprint(c.Fingerprint)+" is damaged")
 	}
-	return errs.New(errs.Invalid, op, "this is another master key ("+m.Fingerprint()+") than the store expects ("+quoteShort(c.Fingerprint)+")")
+	return errs.New(errs.Invalid, op, "this is another master key ("+m.Fingerprint()+") than the store expects ("+quoteFingerprint(c.Fingerprint)+")")
 }
+
+// quoteFingerprint keeps the whole name of a key in a key service.
+func quoteFingerprint(s string) string { return strconv.Quote(s[:min(len(s), 300)]) }
 
 func checkDigest(probe []byte) []byte {
 	mac := hmac.New(sha256.New, probe)

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
 	"mooring/csfle"
 	"mooring/csfle/awskms"
+	"mooring/csfle/azurekms"
+	"mooring/csfle/gcpkms"
 	"mooring/internal/audit"
 	"mooring/internal/config"
 	"mooring/internal/errs"
@@ -76,11 +79,27 @@ func openMasterKey(ctx context.Context, ref string) (csfle.MasterKey, error) {
 	if !isURI(ref) {
 		return csfle.LoadLocalMasterKey(ref)
 	}
-	o, err := awskms.ParseURI(ref)
-	if err != nil {
-		return nil, err
+	switch {
+	case strings.HasPrefix(ref, gcpkms.Scheme):
+		o, err := gcpkms.ParseURI(ref)
+		if err != nil {
+			return nil, err
+		}
+		return gcpkms.New(ctx, o)
+	case strings.HasPrefix(ref, azurekms.Scheme):
+		o, err := azurekms.ParseURI(ref)
+		if err != nil {
+			return nil, err
+		}
+		return azurekms.New(o)
+	case strings.HasPrefix(ref, awskms.Scheme):
+		o, err := awskms.ParseURI(ref)
+		if err != nil {
+			return nil, err
+		}
+		return awskms.New(ctx, o)
 	}
-	return awskms.New(ctx, o)
+	return nil, errs.New(errs.Invalid, "master key", "the URI of a master key begins with "+awskms.Scheme+", "+gcpkms.Scheme+" or "+azurekms.Scheme+": see docs/keys.md")
 }
 
 func firstKey(ctx context.Context, sys system.System, settings *config.Server) error {

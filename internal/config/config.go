@@ -75,7 +75,7 @@ func Flags(f *pflag.FlagSet) *Server {
 	f.StringVar(&s.DataDir, "data-dir", DefaultDataDir(), "`directory` of the database, the keys and, by default, the content")
 	s.storeFlags(f)
 	f.StringVar(&s.MasterKeyFile, "master-key-file", "", "`file` of the 96-byte master key (default: DATA-DIR/master.key, made for a new store)")
-	f.StringVar(&s.KMS, "kms", "", "`URI` of the master key in a key service, instead of a file: aws-kms://ARN; the credentials are those of the AWS SDK's own chain; see docs/keys.md")
+	f.StringVar(&s.KMS, "kms", "", "`URI` of the master key in a key service, instead of a file: aws-kms://ARN, gcp-kms://projects/… or azure-kms://NAME.vault.azure.net/keys/KEY; the credentials are those of the SDK's own chain; see docs/keys.md")
 	f.StringVar(&s.SecondMaster, "second-master-key", "", "`file` or URI of a second master key, while `mooring keys rewrap` changes from one to the other")
 	f.StringVar(&s.Destination, "destination", "", "`folder` of the default destination (default: DATA-DIR/buckets)")
 	f.StringSliceVar(&s.AllowNetworks, "allow-network", nil, "loopback or private `CIDR` that connections may reach (repeatable)")

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -17,13 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"mooring/csfle"
-	"mooring/csfle/awskms"
-	"mooring/csfle/kmstest"
 	"mooring/internal/id"
 	"mooring/internal/store/sqlite"
 	"mooring/test/binary"
@@ -31,16 +26,25 @@ import (
 
 // order is what the script is asked for, and answer what it says.
 type order struct {
-	Do     string            `json:"do"`
-	Master []byte            `json:"master,omitempty"`
-	AWS    map[string]string `json:"aws,omitempty"`
-	CA     string            `json:"ca,omitempty"`
-	Name   string            `json:"name,omitempty"`
-	Keys   [][]byte          `json:"keys"`
-	Values [][]byte          `json:"values"`
-	Size   int               `json:"size,omitempty"`
-	Rounds int               `json:"rounds,omitempty"`
-	Ops    int               `json:"ops,omitempty"`
+	official
+	Do     string   `json:"do"`
+	Name   string   `json:"name,omitempty"`
+	Keys   [][]byte `json:"keys"`
+	Values [][]byte `json:"values"`
+	Size   int      `json:"size,omitempty"`
+	Rounds int      `json:"rounds,omitempty"`
+	Ops    int      `json:"ops,omitempty"`
+}
+
+// official is a master key as the official side is given it: Master, or a key
+// of the service Provider.
+type official struct {
+	Master   []byte            `json:"master,omitempty"`
+	Provider string            `json:"provider,omitempty"`
+	KMS      map[string]string `json:"kms,omitempty"`
+	Key      map[string]string `json:"key,omitempty"`
+	CA       string            `json:"ca,omitempty"`
+	Address  string            `json:"address,omitempty"` // where every host is found
 }
 
 type answer struct {
@@ -247,23 +251,13 @@ func localKey(t *testing.T) ([]byte, *csfle.LocalMasterKey) {
 
 func TestLocalBothWays(t *testing.T) {
 	raw, m := localKey(t)
-	bothWays(t, m, order{Master: raw})
-}
-
-func TestAWSBothWays(t *testing.T) {
-	const arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-	s := kmstest.StartAWS(t)
-	k, err := awskms.New(t.Context(), awskms.Options{ARN: arn, Endpoint: s.Endpoint(), Config: &aws.Config{
-		HTTPClient: s.Client(), Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", "")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	bothWays(t, k, order{CA: string(ca), AWS: map[string]string{"region": "eu-central-1", "key": arn, "endpoint": s.Endpoint()}})
+	bothWays(t, m, official{Master: raw})
 }
 
 // bothWays has each side open the other's keys and values, and refuse changed ones.
-func bothWays(t *testing.T, m csfle.MasterKey, o order) {
+func bothWays(t *testing.T, m csfle.MasterKey, master official) {
+	t.Helper()
+	o := order{official: master}
 	plain, ours := random(t, values), newSide(m)
 	if _, err := ours.ring.CreateKey(t.Context(), "ours"); err != nil {
 		t.Fatal(err)
@@ -274,16 +268,16 @@ func bothWays(t *testing.T, m csfle.MasterKey, o order) {
 
 	o.Do, o.Values = "seal", plain // under a key of theirs
 	theirs := ask(t, o)
-	official := newSide(m)
-	official.take(t, theirs.Keys)
-	official.opens(t, theirs.Values, plain)
+	reader := newSide(m)
+	reader.take(t, theirs.Keys)
+	reader.opens(t, theirs.Values, plain)
 
 	o.Name = "ours" // and under ours
 	ours.opens(t, ask(t, o).Values, plain)
 
 	o.Do, o.Keys, o.Values = "open", theirs.Keys, tampered(t, theirs.Values[:100])
 	for i, d := range o.Values {
-		if _, err := official.ring.Decrypt(t.Context(), payload(t, d)); err == nil {
+		if _, err := reader.ring.Decrypt(t.Context(), payload(t, d)); err == nil {
 			t.Errorf("we open what was tampered with: %d", i)
 		}
 	}
@@ -316,6 +310,38 @@ func TestMain(m *testing.M) { os.Exit(binary.Main(m, &bin)) }
 func TestCredentialsOfTheBinary(t *testing.T) {
 	const canary = "c4n4ry/of+interop/credentials/0123456789"
 	dir := filepath.Join(t.TempDir(), "data")
+	withCredential(t, dir, canary)
+	master, err := os.ReadFile(filepath.Join(dir, "master.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mooring.db", "mooring.db-wal"} {
+		dump, err := os.ReadFile(filepath.Join(dir, name))
+		if err == nil && (bytes.Contains(dump, []byte(canary)) || bytes.Contains(dump, []byte(base64.StdEncoding.EncodeToString([]byte(canary))))) {
+			t.Errorf("%s holds the credential", name)
+		}
+	}
+	keys, sealed := stored(t, dir)
+	got := ask(t, order{Do: "open", official: official{Master: master}, Keys: keys, Values: [][]byte{sealed}}).Values[0]
+	if v, _ := bson.Raw(got).Lookup("v", "value").StringValueOK(); v != canary {
+		t.Fatalf("the official side reads %v", bson.Raw(got))
+	}
+	if out, err := exec.CommandContext(t.Context(), bin, "keys", "rotate", "--data-dir", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	after, again := stored(t, dir)
+	if bytes.Equal(again, sealed) || len(after) != 1 {
+		t.Fatal("nothing was rotated")
+	}
+	values := ask(t, order{Do: "open", official: official{Master: master}, Keys: after, Values: [][]byte{again, sealed}}).Values
+	if v, _ := bson.Raw(values[0]).Lookup("v", "value").StringValueOK(); v != canary || values[1] != nil {
+		t.Errorf("after a rotation the official side reads %v and, of what a dump from before holds, %v", bson.Raw(values[0]), values[1])
+	}
+}
+
+// withCredential has a server keep a secret in a new data directory, and ends.
+func withCredential(t *testing.T, dir, secret string) {
+	t.Helper()
 	s, err := binary.Start(bin, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -329,7 +355,7 @@ func TestCredentialsOfTheBinary(t *testing.T) {
 	_, err = api.Want(t.Context(), "POST", "/v1/organizations/connections", binary.Object{
 		"name": "s3", "provider_type": "s3", "test_before_save": false,
 		"provider_config": binary.Object{"provider_type": "s3", "region": "us-east-1", "endpoint_url": "http://127.0.0.1:1",
-			"credentials": binary.Object{"type": "access_key", "access_key_id": "AKIDEXAMPLE", "secret_access_key": canary}},
+			"credentials": binary.Object{"type": "access_key", "access_key_id": "AKIDEXAMPLE", "secret_access_key": secret}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -337,32 +363,12 @@ func TestCredentialsOfTheBinary(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	master, err := os.ReadFile(filepath.Join(dir, "master.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"mooring.db", "mooring.db-wal"} {
-		dump, err := os.ReadFile(filepath.Join(dir, name))
-		if err == nil && (bytes.Contains(dump, []byte(canary)) || bytes.Contains(dump, []byte(base64.StdEncoding.EncodeToString([]byte(canary))))) {
-			t.Errorf("%s holds the credential", name)
-		}
-	}
-	keys, sealed := stored(t, dir)
-	got := ask(t, order{Do: "open", Master: master, Keys: keys, Values: [][]byte{sealed}}).Values[0]
-	if v, _ := bson.Raw(got).Lookup("v", "value").StringValueOK(); v != canary {
-		t.Fatalf("the official side reads %v", bson.Raw(got))
-	}
-	if out, err := exec.CommandContext(t.Context(), bin, "keys", "rotate", "--data-dir", dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	after, again := stored(t, dir)
-	if bytes.Equal(again, sealed) || len(after) != 1 {
-		t.Fatal("nothing was rotated")
-	}
-	values := ask(t, order{Do: "open", Master: master, Keys: after, Values: [][]byte{again, sealed}}).Values
-	if v, _ := bson.Raw(values[0]).Lookup("v", "value").StringValueOK(); v != canary || values[1] != nil {
-		t.Errorf("after a rotation the official side reads %v and, of what a dump from before holds, %v", bson.Raw(values[0]), values[1])
-	}
+}
+
+// value is what a document of an opened credential holds, or "".
+func value(doc []byte) string {
+	v, _ := bson.Raw(doc).Lookup("v", "value").StringValueOK()
+	return v
 }
 
 // stored returns the data keys of a data directory and its one sealed credential.
@@ -424,7 +430,7 @@ func TestSpeed(t *testing.T) {
 	}
 	seal := measure(func() error { _, err := s.ring.EncryptWith(t.Context(), "k", csfle.Random, v); return err })
 	open := measure(func() error { _, err := s.ring.Decrypt(t.Context(), sealed); return err })
-	o := ask(t, order{Do: "bench", Master: raw, Keys: s.keys(t), Name: "k", Size: size, Rounds: rounds, Ops: ops})
+	o := ask(t, order{Do: "bench", official: official{Master: raw}, Keys: s.keys(t), Name: "k", Size: size, Rounds: rounds, Ops: ops})
 	t.Logf("CPU ns per operation on a string of 2 KiB, best of %d rounds: ours seal %.0f, open %.0f; libmongocrypt %s through pymongocrypt (its own cipher: %v) seal %.0f, open %.0f, of which for one byte %.0f and %.0f; ratio %.2f and %.2f",
 		rounds, seal, open, o.Version, o.OwnCrypto, o.Seal, o.Open, o.TinySeal, o.TinyOpen, seal/o.Seal, open/o.Open)
 }

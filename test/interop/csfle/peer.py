@@ -19,16 +19,19 @@ RANDOM = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
 
 
 class Vault(MongoCryptCallback):
-    """A key vault that is a list of documents, and a client of key services that trusts one certificate."""
+    """A key vault that is a list of documents, and a client of key services that trusts one certificate and finds every host at
+    one address, if one is given."""
 
-    def __init__(self, keys, ca):
+    def __init__(self, keys, ca, address):
         self.keys = keys
         self.ca = ca
+        self.address = address
 
     def kms_request(self, kms):
-        host, _, port = kms.endpoint.partition(":")
+        host = kms.endpoint.partition(":")[0]
+        address, _, port = (self.address or kms.endpoint).partition(":")
         context = ssl.create_default_context(cadata=self.ca)
-        with socket.create_connection((host, int(port or 443)), timeout=30) as plain:
+        with socket.create_connection((address, int(port or 443)), timeout=30) as plain:
             with context.wrap_socket(plain, server_hostname=host) as conn:
                 conn.sendall(kms.message)
                 while kms.bytes_needed > 0:
@@ -68,9 +71,9 @@ def b64(b):
 
 def encrypter(order):
     providers = {"local": {"key": Binary(base64.b64decode(order["master"]))}} if order.get("master") else {}
-    if order.get("aws"):
-        providers["aws"] = {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "example"}
-    vault = Vault([base64.b64decode(k) for k in order["keys"]], order.get("ca"))
+    if order.get("provider"):
+        providers[order["provider"]] = order["kms"]
+    vault = Vault([base64.b64decode(k) for k in order["keys"]], order.get("ca"), order.get("address"))
     return ExplicitEncrypter(vault, MongoCryptOptions(providers)), vault
 
 
@@ -89,10 +92,8 @@ def seal_all(order):
     e, vault = encrypter(order)
     if order.get("name"):
         key = None
-    elif order.get("aws"):
-        key = e.create_data_key("aws", master_key=order["aws"], key_alt_names=["official"])
     else:
-        key = e.create_data_key("local", key_alt_names=["official"])
+        key = e.create_data_key(order.get("provider") or "local", master_key=order.get("key"), key_alt_names=["official"])
     out = []
     for value in order["values"]:
         sealed = e.encrypt(base64.b64decode(value), RANDOM, key_id=key, key_alt_name=order.get("name"))
