@@ -1,38 +1,44 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
-	"mooring/csfle/kmstest"
+	"mooring/csfle"
+	"mooring/internal/access"
 	"mooring/internal/errs"
+	"mooring/internal/id"
+	"mooring/internal/store/sqlite"
 )
 
-func TestMasterKeysAreNamedByURI(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "account.json")
-	if err := os.WriteFile(file, kmstest.StartGCP(t).KeyFile("https://oauth2.googleapis.com/token"), 0o600); err != nil {
+// A new key in place of one that was removed would let whoever removed it begin
+// the trails anew.
+func TestTheAuditKeyIsMadeForANewStoreOnly(t *testing.T) {
+	st, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir()})
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
-	const arn, gcp = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab", "projects/p/locations/l/keyRings/r/cryptoKeys/k"
-	for uri, fingerprint := range map[string]string{
-		"aws-kms://" + arn:                           arn,
-		"gcp-kms://" + gcp:                           gcp,
-		"azure-kms://mooring.vault.azure.net/keys/k": "https://mooring.vault.azure.net/keys/k",
-	} {
-		k, err := openMasterKey(t.Context(), uri)
-		if err != nil || k.Fingerprint() != fingerprint {
-			t.Errorf("%s: %v, %v", uri, k, err)
+	t.Cleanup(func() { _ = st.Close() })
+	master := csfle.GenerateLocalMasterKey()
+	for range 2 {
+		if _, err := auditChain(t.Context(), st.System(), master); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for _, uri := range []string{"aws-kms://k", "gcp-kms://k", "azure-kms://k", "kmip://k", "file:///master.key"} {
-		if _, err := openMasterKey(t.Context(), uri); !errs.Is(err, errs.Invalid) {
-			t.Errorf("%s: %v", uri, err)
-		}
+	org := id.NewOrg()
+	if _, err := st.Organizations().Insert(t.Context(), org, access.Organization{ID: org, Name: "o"}); err != nil {
+		t.Fatal(err)
 	}
-	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "missing.json"))
-	if _, err := openMasterKey(t.Context(), "gcp-kms://"+gcp); !errs.Is(err, errs.Invalid) {
-		t.Errorf("without credentials: %v", err)
+	if _, err := auditChain(t.Context(), st.System(), master); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := st.System().Meta(t.Context(), "audit_key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.System().SetMeta(t.Context(), "audit_key", raw, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := auditChain(t.Context(), st.System(), master); !errs.Is(err, errs.Corrupt) {
+		t.Errorf("got %v", err)
 	}
 }
