@@ -138,12 +138,24 @@ func TestTheTokenEndpointMustNotSendUsElsewhere(t *testing.T) {
 	defer thief.Close()
 	s.Inject(emulator.Fault{Match: emulator.On(emulator.Token), Action: emulator.Reply(emulator.Error{Status: 307, Reason: "moved", Header: http.Header{"Location": {thief.URL}}})})
 	for _, raw := range []map[string]any{serviceAccount(t, s), oauth(s, "user@emulator.example")} {
-		_, err := open(t, s, raw).Check(t.Context(), "")
+		o := options(t, s)
+		o.Transport = following{} // the guard would refuse too
+		src, err := gdrive.Open(t.Context(), decode(t, raw), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = src.Check(t.Context(), "")
 		if errs.KindOf(err) != errs.Unavailable || stolen != 0 {
 			t.Errorf("%d requests, %v", stolen, err)
 		}
 	}
 }
+
+// following is a transport whose clients follow redirects, with bodies.
+type following struct{}
+
+func (following) Client(bool) *http.Client { return &http.Client{} }
+func (following) Operator() *http.Client   { return &http.Client{} }
 
 func TestBudgetIsProven(t *testing.T) {
 	s := emulator.Start(t)
