@@ -18,9 +18,6 @@ const sweepBatch = 100
 // older than its retention: one process at a time. Every step may be interrupted
 // and is taken up again by the next sweep, of any worker.
 func (w *Worker) sweep(ctx context.Context) {
-	if _, err := w.System.Relay(ctx, 10*sweepBatch); err != nil {
-		w.complain(ctx, "relaying outboxes", err)
-	}
 	err := w.Once(ctx, "sweep", func(ctx context.Context) error {
 		w.removeBuckets(ctx, w.removeSyncs(ctx))
 		w.everyOrganization(ctx, func(o id.Org) { w.expireRunsOf(ctx, o, w.Now().Add(-or(w.Retain, defaultRetain))) })

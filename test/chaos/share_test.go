@@ -51,6 +51,7 @@ func (s setup) share(ctx context.Context) error {
 	w := (&worker.Worker{Store: st, System: st.System(), Runner: e, Helper: e, Log: log, Now: now, Term: clusterTerm, Poll: clusterTerm / 10}).Init()
 	e.Claims = w
 	go s.fail(ctx, st, log)
+	go worker.Relay(ctx, st.System(), log)
 	w.Run(ctx)
 	return nil
 }
