@@ -70,8 +70,7 @@ mongo: export MOORING_TEST_MONGOSERVER = $(CURDIR)/$(TOOLS)/mongoserver
 mongo:
 	$(if $(MONGODB_URI),,tools/install mongoserver)
 	go test -count=1 -timeout 20m -tags mongo,minicore_disabled ./internal/store/mongo
-	go test -count=1 -timeout 20m -tags mongo,minicore_disabled -run 'TestCluster$$' ./test/chaos
-	go test -count=1 -timeout 20m -tags mongo,minicore_disabled -run TestMongo ./test/e2e
+	go test -count=1 -timeout 20m -tags mongo,minicore_disabled -run '^(TestCluster|TestMongo.*)$$' ./test/chaos ./test/e2e
 
 # The dashboard in the distribution's Chromium, and that alone: nothing is fetched from anywhere else. BROWSER names some of the
 # tests (BROWSER=sync); SCREENSHOTS=1 renews docs/screenshots.

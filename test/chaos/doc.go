@@ -12,6 +12,7 @@
 // MOORING_TEST_SEEDS says how many seeds are run, from 0.
 //
 // TestCluster, which `make mongo` runs, has four workers share a database while
-// they are killed and stopped (SIGSTOP) at random. MOORING_TEST_CHAOS says for how
-// long: 2m is the time with 20,000 objects. MOORING_TEST_SEED repeats a seed.
+// they are killed and stopped (SIGSTOP) at random and the source changes.
+// MOORING_TEST_CHAOS says for how long at least: 2m is the time with 20,000 objects.
+// MOORING_TEST_SEED repeats a seed.
 package chaos

@@ -17,6 +17,7 @@ import (
 // On a store that was initialised, a server that is killed amid its first run is
 // followed by another, which ends with every object once.
 func TestMongoMainJob(t *testing.T) {
+	t.Parallel()
 	const objects, killedAt = 300, 60
 	from := newStorage(t, s3.Options{LogSize: 1})
 	want := randomly(from, objects, mathrand.New(mathrand.NewPCG(3, 4)))

@@ -62,6 +62,7 @@ func killed(t *testing.T, dir string, args []string, between func()) (kills int)
 // and again, and from there by a backup of the running server to another
 // database. Each time everything is there.
 func TestMongoCopyBackupAndRestore(t *testing.T) {
+	t.Parallel()
 	from := newStorage(t, s3.Options{LogSize: 1})
 	const objects = 300
 	for i := range objects {
