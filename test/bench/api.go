@@ -28,10 +28,10 @@ var reads = []struct {
 	ask  func(url string, ids []string, n int64) (*http.Request, error)
 }{
 	{"one connection", func(url string, ids []string, n int64) (*http.Request, error) {
-		return http.NewRequest(http.MethodGet, url+binary.Path("organizations", "connections", ids[n*7919%int64(len(ids))]), http.NoBody) //nolint:noctx // bounded by its client
+		return http.NewRequest(http.MethodGet, url+binary.Path("organizations", "connections", ids[n*7919%int64(len(ids))]), http.NoBody)
 	}},
 	{"a list of ten", func(url string, _ []string, _ int64) (*http.Request, error) {
-		return http.NewRequest(http.MethodPost, url+binary.Path("organizations", "connections", "list")+"?limit=10", strings.NewReader("{}")) //nolint:noctx // bounded by its client
+		return http.NewRequest(http.MethodPost, url+binary.Path("organizations", "connections", "list")+"?limit=10", strings.NewReader("{}"))
 	}},
 }
 
@@ -194,7 +194,7 @@ func (l load) once(client *http.Client, n int64) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close() //nolint:errcheck // read to its end
+	defer res.Body.Close()
 	_, err = io.Copy(io.Discard, res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s", req.URL.Path, res.Status)

@@ -44,7 +44,7 @@ func (t task) throttle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with the process
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -65,12 +65,12 @@ func (t task) throttle(ctx context.Context) error {
 const chunk = 256 << 10
 
 func pass(ctx context.Context, client net.Conn, to string, limit *rate.Limiter) {
-	defer client.Close()               //nolint:errcheck // nothing follows
-	server, err := net.Dial("tcp", to) //nolint:noctx // to loopback
+	defer client.Close()
+	server, err := net.Dial("tcp", to)
 	if err != nil {
 		return
 	}
-	defer server.Close() //nolint:errcheck // nothing follows
+	defer server.Close()
 	go func() {
 		_, _ = io.Copy(server, client)
 		_ = server.Close()

@@ -20,7 +20,7 @@ func manyUnchanged(ctx context.Context, b *bench) (report string, err error) {
 	defer func() { err = errors.Join(err, stop()) }()
 	tools := []tool{{"mooring", fetchMooring}, {"s5cmd", s5cmdSync}, {"rclone", rclone("--use-server-modtime", "--update")}, {"s5cmd ls", s5cmdList}}
 	to := func(t tool) string { return filepath.Join(b.dir, "many", t.name) }
-	defer os.RemoveAll(filepath.Join(b.dir, "many")) //nolint:errcheck // all of b.dir goes at the end
+	defer os.RemoveAll(filepath.Join(b.dir, "many"))
 	for _, t := range tools[:3] {
 		s, err := b.fetched(ctx, t, set, from, to(t))
 		if err != nil {

@@ -23,7 +23,8 @@ func elsewhere(r *http.Response) *errs.Error {
 		return nil
 	}
 	to, err := r.Location()
-	if err != nil || outbound.SameOrigin(to, r.Request.URL) { // without a place there is nothing to follow
+	followed := err == nil // else there is no place to go to
+	if !followed || outbound.SameOrigin(to, r.Request.URL) {
 		return nil
 	}
 	return &errs.Error{
