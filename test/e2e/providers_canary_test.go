@@ -183,8 +183,13 @@ func (j *job) endure(c *cloud, kind string, record func(binary.Result)) {
 	c.expire()
 	c.beCareless(kind, 2)
 	before := c.requests()
-	_ = j.Trigger(j.ctx, j.bucket, j.sync)
-	err := binary.Until(j.ctx, "the sync has met it", func() (bool, error) { return c.requests() > before, nil })
+	err := binary.Until(j.ctx, "the sync has met it", func() (bool, error) {
+		if c.requests() > before {
+			return true, nil
+		}
+		_ = j.Trigger(j.ctx, j.bucket, j.sync) // refused while a run is under way, which may have asked for the last time
+		return false, nil
+	})
 	if err != nil {
 		j.t.Error(err)
 	}
