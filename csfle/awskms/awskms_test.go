@@ -8,7 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"mooring/csfle"
 	"mooring/csfle/awskms"
 	"mooring/csfle/kmstest"
 	"mooring/internal/errs"
@@ -83,38 +82,8 @@ func TestRefusalsSayNothingAboutTheMaterial(t *testing.T) {
 }
 
 func TestKeyringOverKMS(t *testing.T) {
-	s, vault := kmstest.StartAWS(t), &csfle.MemoryVault{}
-	local := csfle.GenerateLocalMasterKey()
-	id, err := csfle.NewKeyring(vault, local, csfle.KeyringOptions{}).CreateKey(t.Context(), "a/1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := open(t, s, arn)
-	if r, err := csfle.NewKeyring(vault, csfle.WithPrevious(k, local), csfle.KeyringOptions{}).RewrapAll(t.Context(), k); err != nil || r.Rewrapped != 1 {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	ring := csfle.NewKeyring(vault, k, csfle.KeyringOptions{})
-	v := bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}}
-	sealed, err := ring.Encrypt(t.Context(), id, csfle.Random, v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := len(s.Asked())
-	for range 10 {
-		if got, err := ring.Decrypt(t.Context(), sealed); err != nil || !got.Equal(v) {
-			t.Fatal(got, err)
-		}
-	}
-	if n := len(s.Asked()) - before; n != 0 {
-		t.Errorf("a cached key was asked for %d times", n)
-	}
-	check, err := csfle.NewMasterKeyCheck(t.Context(), k)
-	if err != nil || check.Verify(t.Context(), k) != nil {
-		t.Error(err, check.Verify(t.Context(), k))
-	}
-	if err := check.Verify(t.Context(), open(t, s, other)); !errs.Is(err, errs.Invalid) {
-		t.Errorf("with another key: %v", err)
-	}
+	s := kmstest.StartAWS(t)
+	_, _ = kmstest.Keyring(t, open(t, s, arn), open(t, s, other), s.Asked)
 }
 
 func TestParseURI(t *testing.T) {

@@ -209,40 +209,11 @@ func (a anyHost) Do(r *http.Request) (*http.Response, error) {
 }
 
 func TestKeyringOverKMS(t *testing.T) {
-	s, memory := kmstest.StartAzure(t), &csfle.MemoryVault{}
+	s := kmstest.StartAzure(t)
 	s.NewVersion(t, "master")
 	s.NewVersion(t, "other")
-	local := csfle.GenerateLocalMasterKey()
-	id, err := csfle.NewKeyring(memory, local, csfle.KeyringOptions{}).CreateKey(t.Context(), "a/1")
-	if err != nil {
-		t.Fatal(err)
-	}
 	k := open(t, s, azurekms.Options{Name: "master"})
-	if r, err := csfle.NewKeyring(memory, csfle.WithPrevious(k, local), csfle.KeyringOptions{}).RewrapAll(t.Context(), k); err != nil || r.Rewrapped != 1 {
-		t.Fatalf("%+v, %v", r, err)
-	}
-	ring := csfle.NewKeyring(memory, k, csfle.KeyringOptions{})
-	v := bson.RawValue{Type: bson.TypeBoolean, Value: []byte{1}}
-	sealed, err := ring.Encrypt(t.Context(), id, csfle.Random, v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := len(s.Asked())
-	for range 10 {
-		if got, err := ring.Decrypt(t.Context(), sealed); err != nil || !got.Equal(v) {
-			t.Fatal(got, err)
-		}
-	}
-	if n := len(s.Asked()) - before; n != 0 {
-		t.Errorf("a cached key was asked for %d times", n)
-	}
-	check, err := csfle.NewMasterKeyCheck(t.Context(), k)
-	if err != nil || check.Verify(t.Context(), k) != nil {
-		t.Error(err, check.Verify(t.Context(), k))
-	}
-	if err := check.Verify(t.Context(), open(t, s, azurekms.Options{Name: "other"})); !errs.Is(err, errs.Invalid) {
-		t.Errorf("with another key: %v", err)
-	}
+	memory, _ := kmstest.Keyring(t, k, open(t, s, azurekms.Options{Name: "other"}), s.Asked)
 	next := open(t, s, azurekms.Options{Name: "master", Version: s.NewVersion(t, "master")})
 	if r, err := csfle.NewKeyring(memory, csfle.WithPrevious(next, k), csfle.KeyringOptions{}).RewrapAll(t.Context(), next); err != nil || r.Rewrapped != 1 {
 		t.Errorf("to the next version: %+v, %v", r, err)
