@@ -1,10 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"sync"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 
 	"mooring/internal/errs"
 )
@@ -61,77 +64,116 @@ func ordered[V any](table []Field, m map[string]V) []string {
 }
 
 // UnmarshalBSON reads what MarshalBSON wrote, also fields that the table no
-// longer or not yet has. A sensitive field in the clear is errs.Corrupt.
+// longer or not yet has. A sensitive field in the clear is errs.Corrupt. It holds
+// nothing of data afterwards.
 func (s *Sealed) UnmarshalBSON(data []byte) error {
 	*s = Sealed{Fields: map[string]any{}, Credentials: map[string]any{}, Secrets: map[string]bson.Binary{}}
-	elements, err := bson.Raw(data).Elements()
-	if err != nil {
-		return corrupt("provider_config", err)
-	}
-	var creds []bson.RawElement
-	for _, e := range elements {
-		v := e.Value()
-		switch e.Key() {
+	creds, bare := bson.Raw(nil), true
+	err := elements(data, func(name []byte, v bson.RawValue) (err error) {
+		switch string(name) {
 		case providerKey:
 			s.Provider, _ = v.StringValueOK()
 		case credentialsKey:
-			doc, _ := v.DocumentOK()
-			if creds, err = doc.Elements(); err != nil {
-				return corrupt(credentialsKey, err)
-			}
+			creds, _ = v.DocumentOK()
+			bare = false
 		case destroyedKey:
-			if err := v.Unmarshal(&s.Destroyed); err != nil {
-				return corrupt(destroyedKey, err)
+			if err = v.Unmarshal(&s.Destroyed); err != nil {
+				err = corrupt(destroyedKey, err)
 			}
 		default:
-			if s.Fields[e.Key()], err = plain(v); err != nil {
-				return corrupt(e.Key(), err)
-			}
+			s.Fields[nameOf(name)], err = plain(name, v)
 		}
+		return err
+	})
+	if err != nil || bare {
+		return err
 	}
 	return s.readCredentials(creds)
 }
 
-func (s *Sealed) readCredentials(creds []bson.RawElement) (err error) {
-	for _, e := range creds {
-		if e.Key() == typeKey {
-			s.Credential, _ = e.Value().StringValueOK()
+func (s *Sealed) readCredentials(creds bson.Raw) error {
+	s.Credential, _ = creds.Lookup(typeKey).StringValueOK()
+	return elements(creds, func(key []byte, v bson.RawValue) (err error) {
+		if string(key) == typeKey {
+			return nil
 		}
-	}
-	for _, e := range creds {
-		name, v := e.Key(), e.Value()
-		if name == typeKey {
-			continue
-		}
+		name := nameOf(key)
 		if subtype, data, ok := v.BinaryOK(); ok && subtype == encrypted {
 			s.Secrets[name] = bson.Binary{Subtype: subtype, Data: slices.Clone(data)}
-			continue
+			return nil
 		}
 		if isSecret(s.Provider, s.Credential, name) {
 			return errs.New(errs.Corrupt, "config.read", "the stored secret "+name+" is not sealed")
 		}
-		if s.Credentials[name], err = plain(v); err != nil {
-			return corrupt(name, err)
+		s.Credentials[name], err = plain(key, v)
+		return err
+	})
+}
+
+// elements visits those of a document in their order. One that is damaged is errs.Corrupt.
+func elements(doc []byte, visit func(name []byte, v bson.RawValue) error) error {
+	length, rest, ok := bsoncore.ReadLength(doc)
+	if !ok || length < 5 || int(length) != len(doc) || doc[len(doc)-1] != 0 {
+		return errDamaged
+	}
+	for rest = rest[:len(rest)-1]; len(rest) > 0; {
+		var e bsoncore.Element
+		if e, rest, ok = bsoncore.ReadElement(rest); !ok {
+			return errDamaged
+		}
+		v := e.Value()
+		if err := visit(e.KeyBytes(), bson.RawValue{Type: bson.Type(v.Type), Value: v.Data}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+var errDamaged = errs.New(errs.Corrupt, "config.read", "a stored configuration can't be read")
+
+// nameOf is the name of a field, without memory of its own if a table has it.
+func nameOf(b []byte) string {
+	if known, ok := names()[string(b)]; ok {
+		return known
+	}
+	return string(b)
+}
+
+var names = sync.OnceValue(func() map[string]string {
+	all := map[string]string{}
+	for _, s := range specs {
+		tables := [][]Field{s.Fields}
+		for _, c := range s.Credentials {
+			tables = append(tables, c.Fields)
+		}
+		for _, f := range slices.Concat(tables...) {
+			all[f.Name] = f.Name
+		}
+	}
+	return all
+})
+
 // plain reads a public value in the type that Config holds.
-func plain(v bson.RawValue) (any, error) {
+func plain(name []byte, v bson.RawValue) (any, error) {
+	var err error
 	switch v.Type {
 	case bson.TypeString:
-		return v.StringValue(), nil
+		if text, ok := v.StringValueOK(); ok {
+			return text, nil
+		}
 	case bson.TypeBoolean:
-		return v.Boolean(), nil
+		if flag, ok := v.BooleanOK(); ok {
+			return flag, nil
+		}
 	case bson.TypeInt32, bson.TypeInt64:
 		return v.AsInt64(), nil
 	case bson.TypeArray:
 		var list []string
-		err := v.Unmarshal(&list)
-		return list, err
+		if err = v.Unmarshal(&list); err == nil {
+			return list, nil
+		}
 	}
-	return nil, fmt.Errorf("a value of BSON type %s", v.Type)
+	return nil, corrupt(string(name), cmp.Or(err, fmt.Errorf("a value of BSON type %s", v.Type)))
 }
 
 func corrupt(what string, err error) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -114,7 +115,7 @@ func (c *collection[T, ID]) Get(ctx context.Context, org id.Org, i ID) (T, error
 // one returns the first record that a clause selects.
 func (c *collection[T, ID]) one(ctx context.Context, verb, clause string, args ...any) (T, error) {
 	var zero T
-	found, err := c.all(ctx, verb, clause, args...)
+	found, _, err := c.first(ctx, 1, verb, clause, args...)
 	switch {
 	case err != nil:
 		return zero, err
@@ -126,35 +127,57 @@ func (c *collection[T, ID]) one(ctx context.Context, verb, clause string, args .
 
 // all returns the records that a clause selects.
 func (c *collection[T, ID]) all(ctx context.Context, verb, clause string, args ...any) ([]T, error) {
-	var out []T
-	err := c.s.each(ctx, c.op(verb), c.selecting+clause, args, func(r *sql.Rows) error {
-		v, err := c.scan(r)
-		out = append(out, v)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	out, _, err := c.first(ctx, math.MaxInt, verb, clause, args...)
+	return out, err
 }
 
-func (c *collection[T, ID]) scan(r *sql.Rows) (v T, err error) {
-	var b sql.RawBytes
-	overlay := make([]sql.NullInt64, len(c.overlay))
-	into := []any{&b}
-	for i := range overlay {
-		into = append(into, &overlay[i])
+// first returns the first n of the records that a clause selects, and whether
+// there are more.
+func (c *collection[T, ID]) first(ctx context.Context, n int, verb, clause string, args ...any) (out []T, more bool, err error) {
+	row := c.newRow()
+	err = c.s.each(ctx, c.op(verb), c.selecting+clause, args, func(r *sql.Rows) error {
+		if more = len(out) == n; more {
+			return nil
+		}
+		if out == nil {
+			out = make([]T, 0, min(n, paging.DefaultLimit))
+		}
+		out = append(out, *new(T))
+		return c.scan(r, row, &out[len(out)-1])
+	})
+	if err != nil {
+		return nil, false, err
 	}
-	if err := r.Scan(into...); err != nil {
-		return v, err
+	return out, more, nil
+}
+
+// row is what the columns of a row are scanned into, one row after the other.
+type row struct {
+	doc     sql.RawBytes
+	overlay []sql.NullInt64
+	into    []any
+}
+
+func (c *collection[T, ID]) newRow() *row {
+	r := &row{overlay: make([]sql.NullInt64, len(c.overlay))}
+	r.into = append(make([]any, 0, 1+len(c.overlay)), &r.doc)
+	for i := range r.overlay {
+		r.into = append(r.into, &r.overlay[i])
 	}
-	if err := doc.Decode(b, &v); err != nil {
-		return v, err
+	return r
+}
+
+func (c *collection[T, ID]) scan(r *sql.Rows, row *row, v *T) error {
+	if err := r.Scan(row.into...); err != nil {
+		return err
+	}
+	if err := doc.Decode(row.doc, v); err != nil {
+		return err
 	}
 	if c.merge != nil {
-		c.merge(&v, overlay)
+		c.merge(v, row.overlay)
 	}
-	return v, nil
+	return nil
 }
 
 // Update implements store.Records.
@@ -299,13 +322,13 @@ func (c *collection[T, ID]) list(ctx context.Context, org id.Org, w *conditions,
 		w.add("(created, id) < (?, ?)", at...)
 		offset = 0
 	}
-	items, err := c.all(ctx, "list", w.String()+" ORDER BY created DESC, id DESC LIMIT ? OFFSET ?", append(w.args, limit+1, offset)...)
-	if err != nil || len(items) <= limit {
+	items, more, err := c.first(ctx, limit, "list", w.String()+" ORDER BY created DESC, id DESC LIMIT ? OFFSET ?", append(w.args, limit+1, offset)...)
+	if err != nil || !more {
 		return store.List[T]{Items: items}, err
 	}
 	h := c.head(&items[limit-1])
 	next, err := paging.Cursor(list, h.created.UnixMilli(), string(*h.id))
-	return store.List[T]{Items: items[:limit], Next: next}, err
+	return store.List[T]{Items: items, Next: next}, err
 }
 
 // liveName is the value of a column for names that are unique among live records.

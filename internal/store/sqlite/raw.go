@@ -93,7 +93,10 @@ func (c *collection[T, ID]) raw() rawTable {
 	query := c.selecting + " ORDER BY id"
 	each := stored(c.table, "id")
 	if c.merge != nil {
-		each = made(query, c.scan)
+		each = made(query, func(r *sql.Rows) (v T, err error) {
+			err = c.scan(r, c.newRow(), &v)
+			return v, err
+		})
 	}
 	return rawTable{c.table, each, c.rawRecord}
 }

@@ -45,6 +45,14 @@ var readers = sync.Pool{New: func() any { return bufio.NewReader(nil) }}
 
 // Decode reads a document into v, which shares no memory with b afterwards.
 func Decode(b []byte, v any) error {
+	if read(b, v) {
+		return nil
+	}
+	return decode(b, v)
+}
+
+// decode has the driver read a document.
+func decode(b []byte, v any) error {
 	r := readers.Get().(*bufio.Reader)
 	defer readers.Put(r)
 	r.Reset(bytes.NewReader(b))
