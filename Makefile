@@ -47,10 +47,11 @@ interop:
 fuzz:
 	tools/fuzz $(FUZZTIME)
 
-# Beside s5cmd and rclone, in one run; writes docs/benchmarks.md.
+# Beside s5cmd and rclone, in one run of half an hour; writes docs/benchmarks.md. WITHOUT=rclone goes without one of them.
 bench:
-	tools/install versitygw s5cmd rclone
-	go run ./test/bench -o docs/benchmarks.md $(BENCHFLAGS)
+	tools/install versitygw $(filter-out $(WITHOUT),s5cmd rclone)
+	go build -o $(TOOLS)/bench ./test/bench
+	$(TOOLS)/bench -o docs/benchmarks.md -without '$(WITHOUT)' $(BENCHFLAGS)
 
 microbench:
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...

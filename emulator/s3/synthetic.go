@@ -39,6 +39,11 @@ func (y Synthetic) Content(i int) []byte {
 	return out
 }
 
+// ETag of object i, without quotes. It is no MD5.
+func (y Synthetic) ETag(i int) string {
+	return fmt.Sprintf("%016x%016x-1", noise.Mix(uint64(i)), noise.Mix(uint64(y.Size)))
+}
+
 // SyntheticBucket adds a bucket of generated objects. What is written to it or
 // deleted from it lies over them, in memory.
 func (s *Server) SyntheticBucket(name string, y Synthetic) error {
@@ -78,8 +83,7 @@ func (s *generatedScan) ceil(key string) (*object, error) {
 func (g generated) object(i int) *object {
 	return &object{
 		key: g.key(i), size: g.Size, modified: g.LastModified, attributes: plain,
-		etag:    fmt.Sprintf("%016x%016x-1", noise.Mix(uint64(i)), noise.Mix(uint64(g.Size))), // not an MD5
-		content: noiseContent(i),
+		etag: g.ETag(i), content: noiseContent(i),
 	}
 }
 

@@ -10,23 +10,34 @@ import (
 	"time"
 )
 
-// growth has mooring alone sync sets that are four times as large each, then the
-// largest of all, over which its memory is watched, and starts it on the result.
+// growth has mooring alone sync sets that are four times as large each, watches
+// its memory over the largest, and starts it on the result.
 func growth(ctx context.Context, b *bench) (report string, err error) {
 	var out strings.Builder
-	out.WriteString("## As it grows\n\nmooring alone, objects of 1 KiB from the emulator, first fetched, then looked through with nothing changed.\n\n" +
-		"| objects | first: wall, s | CPU, s | CPU an object, µs | memory, MiB | unchanged: wall, s | CPU, s | CPU an object, µs | memory, MiB |\n" +
+	out.WriteString("## As it grows\n\nmooring alone, objects of 1 KiB from the stub: fetched, then looked through with nothing changed, and a server started on the result.\n\n" +
+		"| objects | fetched: wall, s | CPU each, µs | peak memory, MiB | unchanged: wall, s | CPU each, µs | peak memory, MiB | start to ready, ms | idle, MiB |\n" +
 		"|---|---|---|---|---|---|---|---|---|\n")
 	var last grown
-	for _, n := range []int{b.small, 4 * b.small, 16 * b.small, b.million} {
-		if last, err = b.grow(ctx, n); err != nil {
+	for _, n := range []int{b.million / 16, b.million / 4, b.million} {
+		if last, err = b.grow(ctx, dataSet{Name: "grown", Count: n, Size: 1 << 10, Generated: true}); err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&out, "| %d |%s%s\n", n, last.first.row(n), last.second.row(n))
+		fmt.Fprintf(&out, "| %d |%s%s %d | %s |\n", n, last.first.row(n), last.second.row(n), last.ready.Milliseconds(), figure(mebibytes(last.idle)))
 	}
 	fmt.Fprintf(&out, "\nMemory while the %d were fetched, resident, in MiB:\n\n%s\n", b.million, last.chart())
-	fmt.Fprintf(&out, "On a catalogue of %d objects the server was ready %s after its start, and took %s MiB when idle (%s more when asked for a page of "+
-		"objects).\n", b.million, last.ready.Round(time.Millisecond), figure(mebibytes(last.idle)), figure(mebibytes(last.asked-last.idle)))
+	what := fmt.Sprintf("with %d objects: ", b.million)
+	b.atMost(128, "MiB", what+"peak memory, fetching", mebibytes(last.first.memory))
+	b.atMost(128, "MiB", what+"peak memory, nothing changed", mebibytes(last.second.memory))
+	b.atMost(300, "ms", what+"start to ready", float64(last.ready)/float64(time.Millisecond))
+	b.atMost(60, "MiB", what+"memory of the idle server", mebibytes(last.idle))
+
+	out.WriteString("| objects of 64 MiB | fetched: wall, s | CPU each, µs | peak memory, MiB |\n|---|---|---|---|\n")
+	for _, n := range []int{(b.large + 9) / 10, (b.large + 9) / 10 * 4, (b.large + 9) / 10 * 16} {
+		if last, err = b.grow(ctx, dataSet{Name: "grown", Count: n, Size: 64 << 20, Generated: true}); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&out, "| %d |%s\n", n, last.first.row(n))
+	}
 	return out.String(), nil
 }
 
@@ -35,11 +46,14 @@ type grown struct {
 	first, second sample
 	memory        []int64 // at equal distances
 	ready         time.Duration
-	idle, asked   int64
+	idle          int64
 }
 
-func (b *bench) grow(ctx context.Context, n int) (g grown, err error) {
-	set := dataSet{Name: "grown", Count: n, Size: 1 << 10, Generated: true}
+// rest is how long a server that has started is left alone before its memory
+// counts as that of an idle one.
+const rest = 3 * time.Second
+
+func (b *bench) grow(ctx context.Context, set dataSet) (g grown, err error) {
 	from, stop, err := b.emulated(ctx, set)
 	if err != nil {
 		return g, err
@@ -52,7 +66,7 @@ func (b *bench) grow(ctx context.Context, n int) (g grown, err error) {
 	if g.first, g.memory, err = b.watched(ctx, set, from, to); err != nil {
 		return g, err
 	}
-	say("%8d first      %s", n, g.first)
+	say("%8d fetched    %s", set.Count, g.first)
 	began := time.Now()
 	j, err := b.serve(ctx, to, from)
 	if err != nil {
@@ -60,15 +74,12 @@ func (b *bench) grow(ctx context.Context, n int) (g grown, err error) {
 	}
 	defer func() { err = errors.Join(err, j.server.Stop()) }()
 	g.ready = j.ready.Sub(began)
+	time.Sleep(rest)
 	g.idle = j.memory("VmRSS")
-	if _, err = j.Want(ctx, "POST", "/v1/buckets/"+j.bucket+"/objects/list?limit=100", map[string]any{}); err != nil {
-		return g, err
-	}
-	g.asked = j.memory("VmRSS")
 	if g.second, err = j.measured(ctx); err != nil {
 		return g, err
 	}
-	say("%8d unchanged  %s  ready after %s", n, g.second, g.ready)
+	say("%8d unchanged  %s  ready after %s, idle %d MiB", set.Count, g.second, g.ready.Round(time.Millisecond), g.idle>>20)
 	return g, nil
 }
 
@@ -102,7 +113,7 @@ func (b *bench) watched(ctx context.Context, set dataSet, from remote, to string
 
 // row is a sample as columns of a table.
 func (s sample) row(n int) string {
-	return fmt.Sprintf(" %s | %s | %.0f | %s |", figure(s.wall.Seconds()), figure(s.cpu().Seconds()), s.cpu().Seconds()/float64(n)*1e6, figure(mebibytes(s.memory)))
+	return fmt.Sprintf(" %s | %.0f | %s |", figure(s.wall.Seconds()), s.cpu().Seconds()/float64(n)*1e6, figure(mebibytes(s.memory)))
 }
 
 // chart draws the memory over a run.

@@ -31,10 +31,13 @@ func overLink(ctx context.Context, b *bench) (report string, err error) {
 	from.URL, from.Bucket = address, set.Name
 	t := newTable()
 	for n := range b.rounds {
-		if err := b.round(ctx, n, t, allTools(), set, from, "link"); err != nil {
+		if err := b.round(ctx, n, t, b.without(fetchingTools()), set, from, "link"); err != nil {
 			return "", err
 		}
 	}
+	of, compared := t.beside("link", wall, "s5cmd")
+	b.ratio(1, "large objects over a link of 1 Gbit/s: wall time, of s5cmd's", of, compared)
+	b.atMost(128, "MiB", "large objects over a link of 1 Gbit/s: peak memory", t.most("link", memory))
 	return fmt.Sprintf("## %s over a link of 1 Gbit/s\n\nIts own least is %.1f s.\n\n%s", set, float64(set.Count)*float64(set.Size)/gigabit, t.rows("link")), nil
 }
 

@@ -14,7 +14,10 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
 
 	"mooring/test/binary"
 )
@@ -41,6 +44,9 @@ type bench struct {
 	million int
 
 	connections int
+	checks      int
+	missing     []string // programs that the user goes without
+	targets     []target
 }
 
 // section is a part of the report. Sections follow one another: no two measure at
@@ -50,7 +56,9 @@ type section struct {
 	run  func(ctx context.Context, b *bench) (report string, err error)
 }
 
-var sections = []section{{"transfers", transfers}, {"link", overLink}, {"many", manyUnchanged}, {"growth", growth}, {"api", readings}}
+var sections = []section{
+	{"transfers", transfers}, {"link", overLink}, {"many", manyUnchanged}, {"growth", growth}, {"health", checks}, {"api", readings},
+}
 
 func run(ctx context.Context) (err error) {
 	if task := os.Getenv(taskEnv); task != "" {
@@ -58,18 +66,21 @@ func run(ctx context.Context) (err error) {
 	}
 	b := &bench{}
 	var (
-		tools = flag.String("tools", ".cache/bin", "`folder` of versitygw, s5cmd and rclone")
-		out   = flag.String("o", "", "`file` to write the report to, in Markdown; only with all sections")
-		work  = flag.String("work", memoryDisk(), "`folder` for data; one in memory takes the disk out of what is measured")
-		only  = flag.String("only", "", "sections to run, a `pattern` (transfers, link, many, growth, api)")
+		tools  = flag.String("tools", ".cache/bin", "`folder` of versitygw, s5cmd and rclone")
+		out    = flag.String("o", "", "`file` to write the report to, in Markdown; only with all sections")
+		work   = flag.String("work", memoryDisk(), "`folder` for data; one in memory takes the disk out of what is measured")
+		absent = flag.String("without", "", "`programs` to go without, s5cmd or rclone; one that is missing is an error otherwise")
+		only   = flag.String("only", "", "sections to run, a `pattern` (transfers, link, many, growth, health, api)")
 	)
-	flag.IntVar(&b.rounds, "rounds", 5, "how often each tool does each job")
+	flag.IntVar(&b.rounds, "rounds", 3, "how often each tool does each job")
 	flag.IntVar(&b.small, "small", 20_000, "small objects")
 	flag.IntVar(&b.large, "large", 20, "large objects")
 	flag.IntVar(&b.many, "many", 200_000, "objects of a large listing")
 	flag.IntVar(&b.million, "million", 1_000_000, "objects of the largest run")
+	flag.IntVar(&b.checks, "checks", 8_000, "health checks at most")
 	flag.IntVar(&b.connections, "connections", 100_000, "connections that the API is asked for")
 	flag.Parse()
+	b.missing = strings.Fields(*absent)
 	chosen, err := regexp.Compile(*only)
 	if err != nil {
 		return err
@@ -79,26 +90,50 @@ func run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	b.tools = must(filepath.Abs(*tools))
+	if err := b.equipped(); err != nil {
+		return err
+	}
 	if b.mooring, err = binary.Build(ctx, b.dir); err != nil {
 		return err
 	}
-	report := b.intro(ctx)
-	for _, s := range sections {
-		if !chosen.MatchString(s.name) {
-			continue
-		}
-		text, err := s.run(ctx, b)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.name, err)
-		}
-		report += text + "\n"
-	}
-	report += closing
+	report, err := b.report(ctx, chosen)
 	say("\n%s", report)
-	if *out == "" || *only != "" {
-		return nil
+	if err != nil || *out == "" || *only != "" {
+		return err
 	}
 	return os.WriteFile(*out, []byte(report), 0o644)
+}
+
+// report runs sections one after the other. One that fails does not take with it
+// what the others have measured.
+func (b *bench) report(ctx context.Context, chosen *regexp.Regexp) (report string, err error) {
+	on := machine()
+	var times []string
+	for _, s := range sections {
+		if !chosen.MatchString(s.name) || ctx.Err() != nil {
+			continue
+		}
+		began := time.Now()
+		text, failed := s.run(ctx, b)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", s.name, failed))
+			say("%s", err)
+		}
+		times = append(times, fmt.Sprintf("%s %s", s.name, time.Since(began).Round(time.Second)))
+		say("%s", times[len(times)-1])
+		report += text + "\n"
+	}
+	return b.intro(ctx, on) + report + fmt.Sprintf(closing, strings.Join(times, ", ")), errors.Join(err, ctx.Err())
+}
+
+// equipped says what is missing, before anything is measured.
+func (b *bench) equipped() error {
+	for _, program := range []string{"versitygw", "s5cmd", "rclone"} {
+		if _, err := os.Stat(filepath.Join(b.tools, program)); err != nil && !slices.Contains(b.missing, program) {
+			return fmt.Errorf("%w: run `tools/install %s`, or go without a peer with -without %s", err, program, program)
+		}
+	}
+	return nil
 }
 
 // memoryDisk is a folder in memory, where the system has one.

@@ -26,6 +26,21 @@ func fetchMooring(ctx context.Context, b *bench, from remote, to string) (root s
 	return j.root(), s, err
 }
 
+// nothing is a filter that leaves everything out.
+var nothing = binary.Object{"file_filters": binary.Object{"include_patterns": []string{"*.none"}}}
+
+// listMooring lets a server list everything for a sync that leaves it out.
+func listMooring(ctx context.Context, b *bench, from remote, to string) (root string, s sample, err error) {
+	j, err := b.serve(ctx, to, from)
+	if err != nil {
+		return "", s, err
+	}
+	defer func() { err = errors.Join(err, j.server.Stop()) }()
+	j.more = nothing
+	s, err = j.measured(ctx)
+	return "", s, err
+}
+
 // job is a bucket and its sync on a server of its own.
 type job struct {
 	binary.API
@@ -34,6 +49,7 @@ type job struct {
 	from                          remote
 	org, connection, bucket, sync string
 	number                        int64
+	more                          binary.Object // of the sync
 }
 
 // serve starts a server on the data of an earlier one, or on none.
@@ -103,7 +119,7 @@ func (j *job) measured(ctx context.Context) (s sample, err error) {
 	user, system := j.cpu()
 	began := time.Now()
 	if j.sync == "" {
-		j.sync, err = j.Sync(ctx, j.bucket, j.connection, j.from.Bucket, nil)
+		j.sync, err = j.Sync(ctx, j.bucket, j.connection, j.from.Bucket, j.more)
 	} else {
 		err = j.Trigger(ctx, j.bucket, j.sync)
 	}

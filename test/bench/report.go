@@ -50,12 +50,14 @@ type measure struct {
 	compared bool
 }
 
-var measures = []measure{
-	{"wall, s", func(s sample) float64 { return s.wall.Seconds() }, true},
-	{"client CPU, s", func(s sample) float64 { return s.cpu().Seconds() }, true},
-	{"of it system", func(s sample) float64 { return s.system.Seconds() }, false},
-	{"peak memory, MiB", func(s sample) float64 { return mebibytes(s.memory) }, true},
-}
+var (
+	wall   = measure{"wall, s", func(s sample) float64 { return s.wall.Seconds() }, true}
+	cpu    = measure{"client CPU, s", func(s sample) float64 { return s.cpu().Seconds() }, true}
+	system = measure{"of it system", func(s sample) float64 { return s.system.Seconds() }, false}
+	memory = measure{"peak memory, MiB", func(s sample) float64 { return mebibytes(s.memory) }, true}
+
+	measures = []measure{wall, cpu, system, memory}
+)
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
@@ -84,12 +86,16 @@ func (t *table) rows(job string) string {
 	}
 	b.WriteString(head + rule + "\n")
 	for _, tool := range t.tools {
+		if len(t.samples[[2]string{job, tool}]) == 0 {
+			continue
+		}
 		b.WriteString("| " + tool + " |")
 		for _, m := range measures {
 			least, middle, most := t.spread(job, tool, m)
 			fmt.Fprintf(&b, " %s / **%s** / %s |", figure(least), figure(middle), figure(most))
 			if m.compared {
-				b.WriteString(t.ratio(job, tool, m) + " |")
+				of, compared := t.beside(job, m, tool)
+				b.WriteString(map[bool]string{true: fmt.Sprintf(" × %.2f", of)}[compared && tool != own] + " |")
 			}
 		}
 		b.WriteString("\n")
@@ -97,13 +103,25 @@ func (t *table) rows(job string) string {
 	return b.String()
 }
 
-func (t *table) ratio(job, tool string, m measure) string {
-	if tool == own {
-		return ""
-	}
+// beside is what part mooring takes of what another takes: of the least of the
+// others, where several begin with a name. false: none took part.
+func (t *table) beside(job string, m measure, name string) (of float64, compared bool) {
 	_, ours, _ := t.spread(job, own, m)
-	_, theirs, _ := t.spread(job, tool, m)
-	return fmt.Sprintf(" × %.2f", ours/theirs)
+	for _, tool := range t.tools {
+		if !strings.HasPrefix(tool, name) || len(t.samples[[2]string{job, tool}]) == 0 {
+			continue
+		}
+		if _, theirs, _ := t.spread(job, tool, m); !compared || ours/theirs > of {
+			of, compared = ours/theirs, true
+		}
+	}
+	return of, compared
+}
+
+// most is the most that mooring took in any round.
+func (t *table) most(job string, m measure) float64 {
+	_, _, most := t.spread(job, own, m)
+	return most
 }
 
 func figure(v float64) string {
@@ -115,14 +133,15 @@ func figure(v float64) string {
 
 const top = `# Benchmarks
 
-Mooring beside s5cmd and rclone: what a client takes to fetch the same objects from the same S3 server. Written by
-` + "`make bench`" + `, which builds the tools, serves the data with versitygw on loopback and needs no network.
+Mooring beside s5cmd and rclone: what a client takes to fetch the same objects from the same S3 server, and what mooring
+takes alone. Written by ` + "`make bench`" + `, which builds the tools, serves the data on loopback and needs no network.
 
-**How.** Each tool does each job in turn, %d rounds in one run, and whose turn it is first changes from round to round.
+%s**How.** Each tool does each job in turn, %d rounds in one run, and whose turn it is first changes from round to round.
 Figures are least / **median** / greatest of the rounds; "mooring takes" is the ratio of the medians, below 1 where mooring
 takes less. CPU is user and system time of the client process, memory its peak resident size, both from rusage; the
 server's are not counted, though it shares the machine's processors, so that wall time is the server's as much as the
-client's. What arrived is checked after each job: every size, and the content of some.
+client's. What arrived is checked after each job: every size, and every content of up to
+512 MiB, else of some.
 
 **What is compared is not the same work.** Mooring hashes every object with SHA-256, verifies it against the provider's
 checksum, makes it durable (fsync) before it counts, and records it in a catalogue that a killed run resumes from; s5cmd
@@ -142,8 +161,8 @@ Machine: %s.
 `
 
 // intro is the top of the page.
-func (b *bench) intro(ctx context.Context) string {
-	return fmt.Sprintf(top, b.rounds, b.version(ctx, "s5cmd"), b.version(ctx, "rclone"), parallel, parallel, b.version(ctx, "versitygw"), machine())
+func (b *bench) intro(ctx context.Context, machine string) string {
+	return fmt.Sprintf(top, b.summary(), b.rounds, b.version(ctx, "s5cmd"), b.version(ctx, "rclone"), parallel, parallel, b.version(ctx, "versitygw"), machine)
 }
 
 var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+[^\s,]*`)
@@ -188,4 +207,4 @@ func machine() string {
 }
 
 const closing = "Objects a second, or bytes, on a faster server or a slower network are other figures; CPU for each object is what\n" +
-	"stays. Run it on your own machine: `make bench`, or `go run ./test/bench -rounds 3 -small 5000 -only transfers` for a quick look.\n"
+	"stays. The sections took: %s. Run it on your own machine: `make bench`, or `go run ./test/bench -rounds 3 -small 5000 -only transfers` for a quick look.\n"

@@ -21,9 +21,9 @@ import (
 const taskEnv = "MOORING_BENCH_TASK"
 
 type task struct {
-	Do     string // "upload", "check", "emulate" or "throttle"
+	Do     string // "upload", "lay", "check", "emulate" or "throttle"
 	Set    dataSet
-	Root   string // of what is checked
+	Root   string // of what is laid or checked
 	Remote remote // of what is uploaded to or throttled
 	Rate   int    // bytes a second
 }
@@ -89,6 +89,8 @@ func perform(ctx context.Context, raw string) error {
 	switch t.Do {
 	case "upload":
 		return t.Set.upload(ctx, t.Remote)
+	case "lay":
+		return t.Set.lay(t.Root)
 	case "check":
 		return t.Set.check(t.Root)
 	case "emulate":
@@ -105,21 +107,9 @@ func untilStopped(url string) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// emulated starts the emulator with a generated data set.
+// emulated starts the emulator with a generated data set, which it lists from
+// memory.
 func (b *bench) emulated(ctx context.Context, set dataSet) (remote, func() error, error) {
 	url, stop, err := b.background(ctx, task{Do: "emulate", Set: set})
 	return remote{URL: url, Region: "us-east-1", AccessKey: s3.DefaultAccessKeyID, SecretKey: s3.DefaultSecretAccessKey, Bucket: set.Name}, stop, err
-}
-
-func (t task) emulate() error {
-	server, err := s3.Start(s3.Options{LogSize: 1})
-	if err != nil {
-		return err
-	}
-	defer server.Close()
-	if err := server.SyntheticBucket(t.Set.Name, s3.Synthetic{Keys: t.Set.Count, Size: int64(t.Set.Size), Key: t.Set.key}); err != nil {
-		return err
-	}
-	untilStopped(server.URL())
-	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -50,8 +52,27 @@ func s5cmdList(ctx context.Context, b *bench, from remote, _ string) (string, sa
 	return "", s, err
 }
 
-func allTools() []tool {
+// fetchingTools bring everything.
+func fetchingTools() []tool {
 	return []tool{{"mooring", fetchMooring}, {"s5cmd", s5cmdSync}, {"rclone", rclone()}, {"rclone --checksum", rclone("--checksum")}}
+}
+
+// comparingTools look for what has changed as fast as they can.
+func comparingTools() []tool {
+	return []tool{{"mooring", fetchMooring}, {"s5cmd", s5cmdSync}, {"rclone", rclone("--use-server-modtime", "--update")}}
+}
+
+// listingTools bring nothing.
+func listingTools() []tool {
+	return []tool{{"mooring", listMooring}, {"s5cmd ls", s5cmdList}}
+}
+
+// without leaves out those that the user goes without.
+func (b *bench) without(tools []tool) []tool {
+	return slices.DeleteFunc(tools, func(t tool) bool {
+		program, _, _ := strings.Cut(t.name, " ")
+		return slices.Contains(b.missing, program)
+	})
 }
 
 // measure runs a program to its end. What it prints is not kept: a list may be long.

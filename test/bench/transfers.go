@@ -27,13 +27,28 @@ func transfers(ctx context.Context, b *bench) (report string, err error) {
 				jobs = append(jobs, "unchanged")
 			}
 			from.Bucket = set.Name
-			if err := b.round(ctx, n, t, allTools(), set, from, jobs...); err != nil {
+			if err := b.round(ctx, n, t, b.without(fetchingTools()), set, from, jobs...); err != nil {
 				return "", err
 			}
 		}
 	}
+	b.transferred(t)
 	return "## " + sets[0].String() + "\n\n" + t.rows("small") + "\n## The same again, with nothing changed\n\n" + t.rows("unchanged") +
 		"\n## " + sets[1].String() + "\n\n" + t.rows("large"), nil
+}
+
+// transferred notes what is to be reached by transfers.
+func (b *bench) transferred(t *table) {
+	of, compared := t.beside("small", cpu, "s5cmd")
+	b.ratio(0.4, "small objects, cold: CPU, of s5cmd's", of, compared)
+	of, compared = t.beside("small", wall, "s5cmd")
+	b.ratio(0.6, "small objects, cold: wall time, of s5cmd's", of, compared)
+	b.atMost(128, "MiB", "small objects, cold: peak memory", t.most("small", memory))
+	of, compared = t.beside("large", wall, "rclone")
+	b.ratio(0.8, "large objects, cold: wall time, of rclone's", of, compared)
+	of, compared = t.beside("large", wall, "s5cmd")
+	b.ratio(1.4, "large objects, cold: wall time, of s5cmd's", of, compared)
+	b.atMost(128, "MiB", "large objects, cold: peak memory", t.most("large", memory))
 }
 
 // versitygw starts one that holds data sets.
