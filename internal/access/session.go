@@ -3,6 +3,7 @@ package access
 import (
 	"time"
 
+	"mooring/internal/clock"
 	"mooring/internal/id"
 	"mooring/internal/outbox"
 )
@@ -31,6 +32,12 @@ func (s *Session) See(now time.Time) {
 	if end := s.CreatedAt.Add(SessionLife); s.ExpiresAt.After(end) {
 		s.ExpiresAt = end
 	}
+}
+
+// Live reports whether the session has not expired. One that expires later than
+// any can was seen by a clock that was wrong, and would last until its time.
+func (s *Session) Live(now time.Time) bool {
+	return now.Before(s.ExpiresAt) && !s.ExpiresAt.After(now.Add(SessionIdle+clock.Slack))
 }
 
 // How long sessions last.

@@ -93,6 +93,7 @@ func Failure(c *Connection, a Attempt, f Fault, now time.Time) (counted bool) {
 		return false
 	}
 	now = cut(now)
+	a.Began = c.settleTimes(a.Began, now)
 	c.warnOfExpiry(now)
 	if !c.counts(a, f) {
 		if a.Source == SourceCheck {
@@ -139,6 +140,7 @@ func Success(c *Connection, a Attempt, now time.Time) {
 		return
 	}
 	now = cut(now)
+	a.Began = c.settleTimes(a.Began, now)
 	if a.Source == SourceSync { // as good as a check, but not one
 		c.NextCheckAt = new(c.nextCheck(a, now))
 	} else {
@@ -194,10 +196,15 @@ func (c *Connection) nextCheck(a Attempt, now time.Time) time.Time {
 	if c.CheckInterval != nil {
 		every = time.Duration(*c.CheckInterval) * time.Second
 	}
+	return now.Add(every*9/10 + spread(string(c.ID)+a.ID, every/5)).Truncate(time.Millisecond)
+}
+
+// spread is a part of a time, or all of it, which a text decides.
+func spread(by string, over time.Duration) time.Duration {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(string(c.ID) + a.ID))
+	_, _ = h.Write([]byte(by))
 	const parts = 1001
-	return now.Add(every*9/10 + every/5*time.Duration(h.Sum32()%parts)/(parts-1)).Truncate(time.Millisecond)
+	return over * time.Duration(h.Sum32()%parts) / (parts - 1)
 }
 
 // succeeded clears what speaks against the connection and remembers since when.

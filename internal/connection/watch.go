@@ -22,7 +22,7 @@ type Beat struct {
 // Success would change in c.
 func Quiet(c *Connection, a Attempt, now time.Time) (Beat, bool) {
 	if c.Status != Active || a.Generation != c.CredentialsGeneration || c.LastError != nil || c.Failures != 0 ||
-		len(c.Evidence)+len(c.Settled) > 0 || c.expiring(now) {
+		len(c.Evidence)+len(c.Settled) > 0 || c.expiring(now) || c.noted(now) {
 		return Beat{}, false
 	}
 	now = cut(now)

@@ -51,7 +51,8 @@ type Webhook struct {
 	Position     int64      `bson:"position"`       // the sequence of the last event that was dealt with
 	Part         int        `bson:"part,omitempty"` // how many messages of the next event were, too
 	Failures     int        `bson:"consecutive_failures"`
-	RetryAt      time.Time  `bson:"retry_at"` // nothing is sent before
+	RetryAt      time.Time  `bson:"retry_at"`            // nothing is sent before
+	RestedAt     *time.Time `bson:"rested_at,omitempty"` // when a turn set it
 	LastSentAt   *time.Time `bson:"last_delivered_at,omitempty"`
 	LastStatus   int        `bson:"last_status,omitempty"` // of HTTP; 0: no answer
 	LastError    string     `bson:"last_error,omitempty"`

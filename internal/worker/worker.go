@@ -144,6 +144,7 @@ func (w *Worker) Run(ctx context.Context) {
 	w.setBase(ctx)
 	defer w.runs.Wait()
 	defer w.leave()
+	w.runs.Go(func() { w.rewinding(ctx) })
 	poll := time.NewTicker(or(w.Poll, defaultPoll))
 	defer poll.Stop()
 	var swept time.Time

@@ -130,7 +130,7 @@ func (s *Service) Sessions(ctx context.Context, org id.Org) (out []access.Sessio
 	list, err := every(func(p store.Page) (store.List[access.Session], error) { return s.Store.Sessions().List(ctx, org, p) })
 	now := s.now()
 	for _, v := range list {
-		if v.Cookie != "" && now.Before(v.ExpiresAt) {
+		if v.Cookie != "" && v.Live(now) {
 			out = append(out, v)
 		}
 	}
@@ -213,7 +213,7 @@ func (s *Service) findSession(ctx context.Context, token secret.String) (v acces
 		return v, "", none
 	}
 	v, err = s.Store.Sessions().Get(ctx, id.Org(orgLead+parts[0]), id.Session(sessionLead+parts[1]))
-	if err == nil && !s.Now().Before(v.ExpiresAt) {
+	if err == nil && !v.Live(s.Now()) {
 		err = none
 	}
 	return v, parts[2], err

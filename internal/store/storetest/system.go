@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,12 +12,14 @@ import (
 	"mooring/internal/id"
 	"mooring/internal/store/system"
 	"mooring/internal/syncing"
+	"mooring/internal/webhook"
 )
 
 func systemTests() []subtest {
 	return []subtest{
 		{"Organizations", testOrganizations},
 		{"DueSyncs", testDueSyncs},
+		{"Later", testLater},
 		{"DeletedSyncs", testDeletedSyncs},
 		{"DeletingBuckets", testDeletingBuckets},
 		{"Census", testCensus},
@@ -83,6 +87,58 @@ func testDueSyncs(t *testing.T, h Harness) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// Each queue is read on from a point, whatever stands there and in whichever pages.
+func testLater(t *testing.T, h Harness) {
+	ctx := t.Context()
+	var connections, syncs, webhooks []string
+	for n, at := range []int{5, 10, 10, 10, 20, 30} {
+		org, due := id.NewOrg(), ptr(moment(at))
+		c, s, w := newConnection(org, n), newSync(org, n), newWebhook(org, at)
+		c.NextCheckAt, s.NextSyncAt = due, due
+		ok(h.Store.Connections().Insert(ctx, org, c))(t)
+		ok(h.Store.Syncs().Insert(ctx, org, s))(t)
+		ok(h.Store.Webhooks().Insert(ctx, org, w))(t)
+		if at >= 10 {
+			connections, syncs, webhooks = append(connections, string(c.ID)), append(syncs, string(s.ID)), append(webhooks, string(w.ID))
+		}
+	}
+	org := id.NewOrg() // what is not due, or not sent to
+	c, s, w := newConnection(org, 1), newSync(org, 1), newWebhook(org, 50)
+	c.NextCheckAt, s.NextSyncAt, w.Status = nil, nil, webhook.Disabled
+	ok(h.Store.Connections().Insert(ctx, org, c))(t)
+	ok(h.Store.Syncs().Insert(ctx, org, s))(t)
+	ok(h.Store.Webhooks().Insert(ctx, org, w))(t)
+	for limit := 1; limit <= 7; limit++ {
+		walk(t, "connections", connections, limit, h.System.LaterConnections, func(c connection.Connection) system.Point { return system.Point{At: *c.NextCheckAt, ID: string(c.ID)} })
+		walk(t, "syncs", syncs, limit, h.System.LaterSyncs, func(s syncing.Sync) system.Point { return system.Point{At: *s.NextSyncAt, ID: string(s.ID)} })
+		walk(t, "webhooks", webhooks, limit, h.System.LaterWebhooks, func(w webhook.Webhook) system.Point { return system.Point{At: w.RetryAt, ID: string(w.ID)} })
+	}
+}
+
+func walk[T any](t *testing.T, what string, want []string, limit int, read func(context.Context, system.Point, int) ([]T, error), at func(T) system.Point) {
+	t.Helper()
+	var got []string
+	last := system.Point{At: moment(5), ID: "~"} // after all ids
+	for {
+		some := ok(read(t.Context(), last, limit))(t)
+		if len(some) == 0 {
+			break
+		}
+		if len(some) > limit {
+			t.Errorf("%d %s, asked for %d", len(some), what, limit)
+		}
+		for _, v := range some {
+			next := at(v)
+			if next.At.Before(last.At) || next.At.Equal(last.At) && next.ID <= last.ID {
+				t.Errorf("%s: %v comes after %v", what, next, last)
+			}
+			got, last = append(got, next.ID), next
+		}
+	}
+	slices.Sort(got)
+	same(t, what, got, slices.Sorted(slices.Values(want)))
+}
 
 func testDeletedSyncs(t *testing.T, h Harness) {
 	org, at := id.NewOrg(), moment(1)

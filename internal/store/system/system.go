@@ -11,6 +11,8 @@ import (
 	"mooring/internal/audit"
 	"mooring/internal/connection"
 	"mooring/internal/id"
+	"mooring/internal/syncing"
+	"mooring/internal/webhook"
 )
 
 // System is implemented by every store beside store.Store.
@@ -35,6 +37,13 @@ type System interface {
 	// events or deliveries to be sent.
 	DueWebhooks(ctx context.Context, now time.Time, limit int) ([]WebhookRef, error)
 
+	// LaterConnections, LaterSyncs and LaterWebhooks return what is due after a
+	// point of its queue, in order: of webhooks those that are active. They read
+	// records: for a look now and then, not for every minute.
+	LaterConnections(ctx context.Context, after Point, limit int) ([]connection.Connection, error)
+	LaterSyncs(ctx context.Context, after Point, limit int) ([]syncing.Sync, error)
+	LaterWebhooks(ctx context.Context, after Point, limit int) ([]webhook.Webhook, error)
+
 	// Census counts what the store holds, for metrics. It reads an index over all
 	// connections: ask for it every half minute, not more often.
 	Census(ctx context.Context, now time.Time) (Census, error)
@@ -48,6 +57,12 @@ type System interface {
 	Meta(ctx context.Context, name string) ([]byte, error)
 	// SetMeta writes a fact if it still is old (nil: missing); errs.Conflict if not.
 	SetMeta(ctx context.Context, name string, old, value []byte) error
+}
+
+// Point is a place in a queue, which is ordered by time and id.
+type Point struct {
+	At time.Time
+	ID string
 }
 
 // Census is what a store holds, over all organizations.

@@ -279,7 +279,8 @@ func (t *turn) rest(ctx context.Context, at place, last, r result) error {
 		case !ok:
 			w.Status, w.StatusReason = webhook.Parked, "the receiver took nothing for days: "+r.text()
 		default:
-			w.RetryAt = t.now().Add(wait)
+			at := t.now()
+			w.RetryAt, w.RestedAt = at.Add(wait), &at
 		}
 	})
 }
