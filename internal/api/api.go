@@ -74,7 +74,7 @@ type Server struct {
 	Metrics  http.Handler
 	Operator func() id.Org
 	// RequestTimeout ends what a request has the store and providers do, but for
-	// streams; 0: five minutes. So does a client that goes away.
+	// streams; 0: surface.RequestTimeout. So does a client that goes away.
 	RequestTimeout time.Duration
 	// EventInterval is the time between two events of a run's stream; 0: a second.
 	EventInterval time.Duration
@@ -111,7 +111,7 @@ func serve(deps Server, table []route) http.Handler {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	if deps.RequestTimeout <= 0 {
-		deps.RequestTimeout = 5 * time.Minute
+		deps.RequestTimeout = surface.RequestTimeout
 	}
 	if deps.EventInterval <= 0 {
 		deps.EventInterval = time.Second

@@ -19,6 +19,10 @@ type limits struct {
 	streams map[id.APIKey]int
 }
 
+// RequestTimeout ends what a request has the store and providers do, unless its
+// answer is as long as it is.
+const RequestTimeout = 5 * time.Minute
+
 // maxStreams is how many event streams a key may have open at once.
 const maxStreams = 16
 

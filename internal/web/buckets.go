@@ -290,6 +290,7 @@ func (v *visit) objectContent() error {
 	if err != nil {
 		return err
 	}
+	v.endless()
 	return surface.Content(v.w, v.r, v.Buckets, b, o)
 }
 

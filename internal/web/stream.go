@@ -22,6 +22,7 @@ func (v *visit) stream(next func() (markup []byte, more bool, err error)) error 
 		return err
 	}
 	defer done()
+	v.endless()
 	h := v.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // a proxy that gathers would keep it all back

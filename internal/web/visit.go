@@ -24,6 +24,8 @@ type visit struct {
 	w    *surface.Answer
 	r    *http.Request
 	page *page
+	// browser is the context of the request without its deadline.
+	browser context.Context
 
 	who     accessservice.Principal // zero on pages open to everybody
 	session access.Session
@@ -31,6 +33,10 @@ type visit struct {
 }
 
 func (v *visit) ctx() context.Context { return v.r.Context() }
+
+// endless takes the deadline off a request whose answer is as long as it is: it
+// ends with the browser.
+func (v *visit) endless() { v.r = v.r.WithContext(v.browser) }
 
 // org is the visitor's organization.
 func (v *visit) org() id.Org { return v.who.Org }

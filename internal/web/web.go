@@ -61,6 +61,9 @@ type Server struct {
 	TLS            bool // the server itself speaks TLS
 	TrustedProxies []netip.Prefix
 	Providers      []string // with an adapter; nil: all that have a configuration
+	// RequestTimeout ends what a request has the store and providers do, but for
+	// streams; 0: surface.RequestTimeout. So does a browser that goes away.
+	RequestTimeout time.Duration
 	// Tick is the time between two events of a stream; 0: a second.
 	Tick time.Duration
 }
@@ -112,6 +115,9 @@ func New(deps Server) http.Handler {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
+	if deps.RequestTimeout <= 0 {
+		deps.RequestTimeout = surface.RequestTimeout
+	}
 	if deps.Tick <= 0 {
 		deps.Tick = time.Second
 	}
@@ -139,7 +145,9 @@ func (s *server) mux() http.Handler {
 func (s *server) dispatch(a *surface.Answer, r *http.Request, p *page) {
 	a.Route = p.pattern
 	a.Header().Set("Referrer-Policy", "same-origin") // else some browsers send forms from the origin "null"
-	v := &visit{server: s, w: a, r: r, page: p}
+	ctx, cancel := context.WithTimeout(r.Context(), s.RequestTimeout)
+	defer cancel()
+	v := &visit{server: s, w: a, r: r.WithContext(ctx), browser: r.Context(), page: p}
 	if err := v.run(); err != nil {
 		v.fail(err)
 	}

@@ -143,7 +143,7 @@ func through[T any](ctx context.Context, at system.Point, read func(context.Cont
 			})
 		}
 		wg.Wait()
-		if err := errors.Join(append(failed, ctx.Err())...); err != nil {
+		if err := errors.Join(ctx.Err(), errors.Join(failed...)); err != nil {
 			return err
 		}
 		at = points[len(points)-1]
