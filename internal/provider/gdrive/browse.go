@@ -53,7 +53,7 @@ func (s *source) browse(ctx context.Context, path, page string, limit int) (driv
 	} else {
 		var err error
 		if p, err = s.place(ctx, t.op, path); err != nil {
-			if e := errs.From(err); e.Kind == errs.Invalid && e.Code == "" { // the caller's mistake, not the provider's refusal
+			if e := errs.From(err); e.Kind == errs.Invalid && e.Code == "" && e.Err == nil { // the caller's mistake, not the provider's refusal
 				return driver.Listing{}, errs.New(errs.Invalid, t.op, e.Msg)
 			}
 			return driver.Listing{}, err

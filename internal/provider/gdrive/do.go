@@ -47,24 +47,25 @@ func do[T any](ctx context.Context, s *source, t target, f func(bearer) (T, erro
 	}
 }
 
-var errNull = errors.New("an entry of a list is null")
+var errEntry = errors.New("an entry of a list is null or has no id")
 
-// whole refuses a list with an entry that is null. It can't be left out either:
+// whole refuses a list with an entry that is nothing. It can't be left out either:
 // what a listing lacks is taken for deleted.
 func whole(answer any) error {
-	null := false
+	file := func(f *drive.File) bool { return f == nil || f.Id == "" }
+	nothing := false
 	switch l := answer.(type) {
 	case *drive.FileList:
-		null = slices.Contains(l.Files, nil)
+		nothing = slices.ContainsFunc(l.Files, file)
 	case *drive.ChangeList:
-		null = slices.Contains(l.Changes, nil)
+		nothing = slices.ContainsFunc(l.Changes, func(c *drive.Change) bool { return c == nil || c.File != nil && file(c.File) })
 	case *drive.DriveList:
-		null = slices.Contains(l.Drives, nil)
+		nothing = slices.Contains(l.Drives, nil)
 	case *drive.PermissionList:
-		null = slices.Contains(l.Permissions, nil)
+		nothing = slices.Contains(l.Permissions, nil)
 	}
-	if null {
-		return errNull
+	if nothing {
+		return errEntry
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func Cursor(list string, at ...any) (string, error) {
 func Position(list, cursor string, like ...any) ([]any, error) {
 	bad := errs.New(errs.Invalid, "store.list", "the cursor is damaged or belongs to another list: start again without one")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(b) <= sumBytes {
+	if err != nil || len(b) <= sumBytes || strings.ContainsAny(cursor, "\r\n") { // which the decoder skips
 		return nil, bad
 	}
 	if subtle.ConstantTimeCompare(b[:sumBytes], sum(list, b[sumBytes:])) != 1 {
