@@ -28,7 +28,7 @@ func (b bounds) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if content := r.URL.Query().Get("x-id") == "GetObject" && resp.StatusCode < http.StatusMultipleChoices; !content {
+	if content := r.URL.RawQuery == contentQuery && resp.StatusCode < http.StatusMultipleChoices; !content {
 		resp.Body = outbound.Limit(resp.Body, maxAnswer, errTooLarge)
 	}
 	return resp, nil

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -46,6 +47,11 @@ func FuzzAnswers(f *testing.F) {
 		checkError(t, err)
 		_, err = src.Check(t.Context(), "data")
 		checkError(t, err)
+		r, err := src.Open(t.Context(), driver.Item{ID: "data/k", Size: -1}, 0)
+		if checkError(t, err); err == nil {
+			_, err = io.Copy(io.Discard, r)
+			checkError(t, errors.Join(err, r.Close()))
+		}
 	})
 }
 

@@ -3,11 +3,16 @@ package s3
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,7 +20,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mooring/internal/errs"
 	"mooring/internal/provider/driver"
@@ -34,21 +38,17 @@ func (s *source) Open(ctx context.Context, item driver.Item, off int64) (io.Read
 	case off > 0 && off == item.Size:
 		return s.nothing(ctx, t, k, item) // no range can be asked for at the end
 	}
-	in := &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String(k), IfMatch: ifMatch(item)}
+	w := wanted{bucket: bucket, key: k, match: aws.ToString(ifMatch(item))}
 	if off > 0 {
-		in.Range = aws.String("bytes=" + strconv.FormatInt(off, 10) + "-")
+		w.span = "bytes=" + strconv.FormatInt(off, 10) + "-"
 	}
-	out, err := do(ctx, s, t, func(ctx context.Context, c *sdk.Client) (*sdk.GetObjectOutput, error) {
-		// Asked for by hand, the checksums come and the SDK does not judge by
-		// them: a partial body must not be compared with the whole's.
-		return c.GetObject(ctx, in, sdk.WithAPIOptions(smithyhttp.AddHeaderValue("X-Amz-Checksum-Mode", "ENABLED")))
-	})
+	resp, err := do(ctx, s, t, func(ctx context.Context, c *sdk.Client) (*http.Response, error) { return s.get(ctx, c, w) })
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{body: out.Body, t: t, left: -1, ctx: ctx}
-	if err := r.expect(out, item, off); err != nil {
-		_ = out.Body.Close()
+	r := &reader{body: resp.Body, t: t, left: -1, ctx: ctx}
+	if err := r.expect(resp, item, off); err != nil {
+		_ = resp.Body.Close()
 		return nil, err
 	}
 	return r, nil
@@ -94,15 +94,12 @@ type reader struct {
 var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+|\*)$`)
 
 // expect compares the head of an answer with what was listed and asked for.
-func (r *reader) expect(out *sdk.GetObjectOutput, item driver.Item, off int64) error {
-	if want := etagOf(item.Version); want != "" && out.ETag != nil && bare(*out.ETag) != want {
+func (r *reader) expect(resp *http.Response, item driver.Item, off int64) error {
+	if want, got := etagOf(item.Version), resp.Header.Get("ETag"); want != "" && got != "" && bare(got) != want {
 		return stale(r.t) // a server that ignores If-Match
 	}
-	start, total := int64(0), int64(-1) // -1: not said
-	if out.ContentLength != nil {
-		total = *out.ContentLength
-	}
-	if cr := aws.ToString(out.ContentRange); cr != "" {
+	start, total := int64(0), resp.ContentLength // -1: not said
+	if cr := resp.Header.Get("Content-Range"); cr != "" {
 		m := contentRange.FindStringSubmatch(cr)
 		if m == nil {
 			return r.t.failure(errs.Corrupt, errs.ScopeObject, "ContentRange", "the answer does not say which part of the object it holds")
@@ -122,7 +119,7 @@ func (r *reader) expect(out *sdk.GetObjectOutput, item driver.Item, off int64) e
 	if size := max(item.Size, total); size >= 0 {
 		r.left = size - off
 	}
-	r.sums = checksums(out, off)
+	r.sums = checksums(resp.Header, off)
 	return nil
 }
 
@@ -168,24 +165,26 @@ func (r *reader) Close() error { return r.body.Close() }
 
 // checksums gathers what an answer says of the whole object. An answer with a
 // part may carry the part's.
-func checksums(out *sdk.GetObjectOutput, off int64) (sums []driver.Checksum) {
-	if off == 0 && out.ChecksumType != types.ChecksumTypeComposite {
-		for _, c := range []struct {
-			name  string
-			value *string
-			size  int
-		}{
-			{"sha256", out.ChecksumSHA256, 32}, {"sha1", out.ChecksumSHA1, 20}, {"crc64nvme", out.ChecksumCRC64NVME, 8},
-			{"crc32c", out.ChecksumCRC32C, 4}, {"crc32", out.ChecksumCRC32, 4},
-		} {
+func checksums(h http.Header, off int64) (sums []driver.Checksum) {
+	if off == 0 && h.Get("X-Amz-Checksum-Type") != string(types.ChecksumTypeComposite) {
+		for _, c := range storedSums {
 			// One with "-N" at its end is that of parts, and does not decode.
-			if b, err := base64.StdEncoding.DecodeString(aws.ToString(c.value)); err == nil && len(b) == c.size {
+			if b, err := base64.StdEncoding.DecodeString(h.Get(c.header)); err == nil && len(b) == c.size {
 				sums = append(sums, driver.Checksum{Algorithm: c.name, Value: b, Certain: true})
 			}
 		}
 	}
-	if b, err := hex.DecodeString(bare(aws.ToString(out.ETag))); err == nil && len(b) == 16 {
+	if b, err := hex.DecodeString(bare(h.Get("ETag"))); err == nil && len(b) == md5.Size {
 		sums = append(sums, driver.Checksum{Algorithm: "md5", Value: b})
 	}
 	return sums
+}
+
+// storedSums are the checksums that S3 keeps, with their sizes in bytes.
+var storedSums = []struct {
+	name, header string
+	size         int
+}{
+	{"sha256", "X-Amz-Checksum-Sha256", sha256.Size}, {"sha1", "X-Amz-Checksum-Sha1", sha1.Size}, {"crc64nvme", "X-Amz-Checksum-Crc64nvme", 8},
+	{"crc32c", "X-Amz-Checksum-Crc32c", crc32.Size}, {"crc32", "X-Amz-Checksum-Crc32", crc32.Size},
 }

@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,9 +40,12 @@ type source struct {
 	now    func() time.Time
 	bucket string // that a check reads, "" when not configured
 
-	mu      sync.Mutex
-	clients map[string]*sdk.Client // by region
-	regions map[string]string      // of buckets found elsewhere
+	skew atomic.Int64 // of the server's clock from ours, nanoseconds; the SDK's clients keep their own
+
+	mu        sync.Mutex
+	clients   map[string]*sdk.Client // by region
+	regions   map[string]string      // of buckets found elsewhere
+	endpoints map[bucketIn]*endpoint
 }
 
 // settings say where requests go.
@@ -73,7 +77,7 @@ func Open(_ context.Context, c config.Config, o driver.Options) (driver.Source, 
 		settings: set, now: o.Now, bucket: c.Target(),
 		// A request is signed for one host: a redirect is an answer, not a way.
 		http:    bounded(outbound.NoRedirects(o.Transport.Client(!c.Flag("verify_ssl") && c.Fields["verify_ssl"] != nil))),
-		clients: map[string]*sdk.Client{}, regions: map[string]string{},
+		clients: map[string]*sdk.Client{}, regions: map[string]string{}, endpoints: map[bucketIn]*endpoint{},
 	}
 	if s.now == nil {
 		s.now = time.Now
