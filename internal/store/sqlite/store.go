@@ -88,7 +88,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err := s.openWriter(ctx, path, o); err != nil {
 		return err
 	}
-	if s.reads, err = sql.Open("sqlite", dsn(path, "deferred", "query_only(1)", "cache_size(-4096)")); err != nil {
+	if s.reads, err = sql.Open("sqlite", dsn(path, "deferred", "query_only(1)", "cache_size(-2048)")); err != nil {
 		return err
 	}
 	readers := max(4, 2*runtime.GOMAXPROCS(0))
@@ -102,7 +102,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 // openWriter brings the schema up to date on the connection that the writer
 // then keeps, and starts what copies its log.
 func (s *Store) openWriter(ctx context.Context, path string, o Options) (err error) {
-	pragmas := append(logLimit(), "journal_mode(wal)", "synchronous(full)", "cache_size(-16384)", "secure_delete(fast)",
+	pragmas := append(logLimit(), "journal_mode(wal)", "synchronous(full)", "cache_size(-8192)", "secure_delete(fast)",
 		"max_page_count("+strconv.Itoa(o.maxPages)+")")
 	if s.writes, err = sql.Open("sqlite", dsn(path, "immediate", pragmas...)); err != nil {
 		return err
