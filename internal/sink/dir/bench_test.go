@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"mooring/internal/sink"
 )
 
 // A page of small files, as a sync writes it: each file is staged, then all are
@@ -42,16 +44,31 @@ func BenchmarkPlace(b *testing.B) {
 	}
 }
 
+// A file is looked at alone, and together with others of its folder.
 func BenchmarkStat(b *testing.B) {
 	s := asSink(openPart(b, open(b, b.TempDir(), Options{})))
-	const files = 1000
+	const files = 64
+	var names []string
 	for i := range files {
+		names = append(names, fmt.Sprint("folder/sub/f", i))
 		must(b, put(b, s, "s", ""))
-		must(b, s.Place(bg, "s", fmt.Sprint("folder/sub/f", i), 0))
+		must(b, s.Place(bg, "s", names[i], 0))
 	}
-	for i := 0; b.Loop(); i++ {
-		if _, err := s.Stat(bg, fmt.Sprint("folder/sub/f", i%files)); err != nil {
-			b.Fatal(err)
+	b.Run("alone", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			if _, err := s.Stat(bg, names[i%files]); err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
+	b.Run("together", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := sink.Stats(bg, s, names); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/files, "ns/file")
+	})
 }

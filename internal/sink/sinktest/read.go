@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
 	"mooring/internal/bucket"
 	"mooring/internal/errs"
 	"mooring/internal/id"
+	"mooring/internal/sink"
 )
 
 func testStat(t *testing.T, s *suite) {
@@ -25,6 +27,15 @@ func testStat(t *testing.T, s *suite) {
 		_, err := s.sink.Stat(bg, name)
 		s.is("stat "+name, err, errs.NotFound)
 	}
+	s.place("a/h", "hh")
+	s.place("c/d/e", "e")
+	names := []string{"a/f", "a/g", "a/h", "a", "b/f", "b/g", "c/d/e", "c/d/f", "c/d", "a/f/g", "a/f/h", "empty", "a/f"}
+	want := []int64{7, sink.Gone, 2, sink.Gone, sink.Gone, sink.Gone, 1, sink.Gone, sink.Gone, sink.Gone, sink.Gone, 0, 7}
+	if sizes, err := sink.Stats(bg, s.sink, names); err != nil || !slices.Equal(sizes, want) {
+		t.Errorf("stats of %q: %d, %v, not %d", names, sizes, err, want)
+	}
+	_, err := sink.Stats(bg, s.sink, []string{"a/f", "../f"})
+	s.is("stats of a name that leads out", err, errs.Invalid)
 }
 
 func testOpen(t *testing.T, s *suite) {

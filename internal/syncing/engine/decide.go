@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mooring/internal/bucket"
-	"mooring/internal/errs"
+	"mooring/internal/sink"
 	"mooring/internal/syncing"
 )
 
@@ -115,29 +115,27 @@ func (r *runner) lookAtFiles(ctx context.Context, chunk []trio) error {
 		slots <- struct{}{}
 		group.Go(func() error {
 			defer func() { <-slots }()
-			for i := range some {
-				if err := r.lookAtFile(ctx, &some[i]); err != nil {
-					return err
-				}
-			}
-			return nil
+			return r.lookAtSome(ctx, some)
 		})
 	}
 	return group.Wait()
 }
 
-func (r *runner) lookAtFile(ctx context.Context, t *trio) error {
-	o := t.object
-	if t.item == nil || o == nil || o.State != bucket.Present || o.Version != t.item.Version {
-		return nil
+func (r *runner) lookAtSome(ctx context.Context, some []trio) error {
+	var names []string
+	var of []*trio
+	for i := range some {
+		t := &some[i]
+		if o := t.object; t.item != nil && o != nil && o.State == bucket.Present && o.Version == t.item.Version {
+			names, of = append(names, o.Name), append(of, t)
+		}
 	}
-	size, err := r.sink.Stat(ctx, o.Name)
-	switch {
-	case errs.Is(err, errs.NotFound):
-		return nil
-	case err != nil:
+	sizes, err := sink.Stats(ctx, r.sink, names)
+	if err != nil {
 		return ours(err, "looking at the destination failed")
 	}
-	t.intact = size == o.Size
+	for i, t := range of {
+		t.intact = sizes[i] == t.object.Size
+	}
 	return nil
 }
