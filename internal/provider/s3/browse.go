@@ -38,7 +38,8 @@ func (s *source) Browse(ctx context.Context, path, page string, limit int) (driv
 			ID: p.bucket + "/" + prefix, Path: full, Rel: rel, Name: rel, Folder: true, Size: -1,
 		})
 	}
-	for _, o := range l.objects {
+	for i := range l.objects {
+		o := &l.objects[i]
 		if k := aws.ToString(o.Key); k != p.base { // the folder's own marker
 			out.Items = append(out.Items, p.listed(o))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,7 +53,7 @@ func (s *source) list(ctx context.Context, q query) (listing, error) {
 	}
 	t := target{op: q.op, bucket: q.bucket}
 	out, err := do(ctx, s, t, func(ctx context.Context, c *sdk.Client) (*sdk.ListObjectsV2Output, error) {
-		return c.ListObjectsV2(ctx, in)
+		return c.ListObjectsV2(ctx, in, scanning)
 	})
 	if err != nil {
 		return listing{}, err
@@ -75,11 +76,14 @@ func decode(t target, out *sdk.ListObjectsV2Output) (listing, error) {
 	}
 	bad := t.failure(errs.Corrupt, errs.ScopePath, "ListEncoding", "the listing holds a key that can't be decoded")
 	for i := range l.objects {
-		k, err := plain(aws.ToString(l.objects[i].Key))
+		given := aws.ToString(l.objects[i].Key)
+		k, err := plain(given)
 		if err != nil || k == "" {
 			return listing{}, bad
 		}
-		l.objects[i].Key = aws.String(k)
+		if k != given {
+			l.objects[i].Key = aws.String(k)
+		}
 	}
 	for _, p := range out.CommonPrefixes {
 		k, err := plain(aws.ToString(p.Prefix))
@@ -184,7 +188,9 @@ func (w *walk) page(ctx context.Context, first bool) (driver.Page, error) {
 // take makes a page of a listing.
 func (w *walk) take(l listing, startAfter string) (driver.Page, error) {
 	behind := startAfter
-	for _, o := range l.objects {
+	w.out.Changes = slices.Grow(w.out.Changes, len(l.objects))
+	for i := range l.objects {
+		o := &l.objects[i]
 		k := aws.ToString(o.Key)
 		if !w.loose {
 			switch {
@@ -196,7 +202,6 @@ func (w *walk) take(l listing, startAfter string) (driver.Page, error) {
 				return w.out, nil
 			}
 			behind = k
-			w.c.After, w.c.Token = []byte(k), ""
 		}
 		if !w.span.has(k) || !w.p.has(k) {
 			continue
@@ -205,6 +210,9 @@ func (w *walk) take(l listing, startAfter string) (driver.Page, error) {
 	}
 	if !l.more {
 		return w.out, nil
+	}
+	if !w.loose && len(l.objects) > 0 {
+		w.c.After, w.c.Token = []byte(behind), ""
 	}
 	if w.loose || len(l.objects) == 0 {
 		if l.token == "" || l.token == w.c.Token {
@@ -231,7 +239,8 @@ func (w *walk) exact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range l.objects {
+	for i := range l.objects {
+		o := &l.objects[i]
 		if aws.ToString(o.Key) == w.p.exact {
 			w.out.Changes = append(w.out.Changes, driver.Change{Item: w.p.listed(o)})
 		}
@@ -240,7 +249,7 @@ func (w *walk) exact(ctx context.Context) error {
 }
 
 // listed describes an object of a listing.
-func (p place) listed(o types.Object) driver.Item {
+func (p place) listed(o *types.Object) driver.Item {
 	return p.item(aws.ToString(o.Key), aws.ToInt64(o.Size), aws.ToString(o.ETag), string(o.StorageClass), aws.ToTime(o.LastModified))
 }
 
