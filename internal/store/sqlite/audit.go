@@ -137,8 +137,8 @@ func (a trail) List(ctx context.Context, org id.Org, f audit.Filter, skip, limit
 		return nil, errs.New(errs.Invalid, "store.audit.list", "skip must not be negative and limit at least 1")
 	}
 	w := auditConditions(org, f)
-	return documents[audit.Entry](ctx, a.s, "store.audit.list", "SELECT doc FROM audit"+w.String()+
-		" ORDER BY time DESC, sequence DESC LIMIT ? OFFSET ?", append(w.args, limit, skip)...)
+	return documents[audit.Entry](ctx, a.s, "store.audit.list", atOnce("SELECT doc FROM audit"+w.String()+
+		" ORDER BY time DESC, sequence DESC LIMIT ? OFFSET ?"), append(w.args, limit, skip)...)
 }
 
 // Count implements store.Audit.

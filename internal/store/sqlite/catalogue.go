@@ -102,7 +102,7 @@ func (c catalogue) Lookup(ctx context.Context, org id.Org, b id.Bucket, ids []id
 		return out, err
 	}
 	for chunk := range slices.Chunk(ids, queryChunk) {
-		found, err := c.objects(ctx, "store.catalogue.lookup", " WHERE bucket = ? AND id IN (SELECT value FROM json_each(?))", at, texts(chunk))
+		found, err := c.objects(ctx, "store.catalogue.lookup", selectObjects+" WHERE bucket = ? AND id IN (SELECT value FROM json_each(?))", at, texts(chunk))
 		if err != nil {
 			return nil, err
 		}
@@ -122,10 +122,12 @@ func texts[T ~string](list []T) string {
 	return string(b)
 }
 
-// objects returns the objects that a clause selects.
-func (c catalogue) objects(ctx context.Context, op, clause string, args ...any) ([]bucket.Object, error) {
+const selectObjects = "SELECT doc, seen, created FROM objects"
+
+// objects returns the objects that a query selects.
+func (c catalogue) objects(ctx context.Context, op, query string, args ...any) ([]bucket.Object, error) {
 	var out []bucket.Object
-	err := c.s.each(ctx, op, "SELECT doc, seen, created FROM objects"+clause, args, func(r *sql.Rows) error {
+	err := c.s.each(ctx, op, query, args, func(r *sql.Rows) error {
 		o, err := scanObject(r)
 		out = append(out, o)
 		return err
@@ -186,7 +188,7 @@ func (c catalogue) Duplicates(ctx context.Context, org id.Org, b id.Bucket, sum 
 	if err != nil || !known || raw == nil {
 		return nil, err
 	}
-	return c.objects(ctx, op, " INDEXED BY objects_content WHERE bucket = ? AND substr(sha, 1, 8) = substr(?, 1, 8) AND original = 0 AND present = 1 AND sha = ? ORDER BY n LIMIT ?", at, raw, raw, limit)
+	return c.objects(ctx, op, selectObjects+" INDEXED BY objects_content WHERE bucket = ? AND substr(sha, 1, 8) = substr(?, 1, 8) AND original = 0 AND present = 1 AND sha = ? ORDER BY n LIMIT ?", at, raw, raw, limit)
 }
 
 // rawSum is the column of a hash: its bytes, or nil when there is none.
@@ -210,7 +212,7 @@ func (c catalogue) InFolder(ctx context.Context, org id.Org, b id.Bucket, conn i
 	if err != nil || !known || parent == "" {
 		return nil, err
 	}
-	return c.objects(ctx, op, " WHERE bucket = ? AND connection = ? AND parent = ? AND id > ? ORDER BY id LIMIT ?", at[0], at[1], parent, string(after), limit)
+	return c.objects(ctx, op, selectObjects+" WHERE bucket = ? AND connection = ? AND parent = ? AND id > ? ORDER BY id LIMIT ?", at[0], at[1], parent, string(after), limit)
 }
 
 // Get implements store.Catalogue.

@@ -59,8 +59,8 @@ func (c catalogue) List(ctx context.Context, org id.Org, b id.Bucket, f bucket.F
 		return empty, nil
 	}
 	dir := map[bool]string{true: " DESC"}[desc]
-	items, err := c.objects(ctx, "store.catalogue.list", q.w.String()+" ORDER BY "+column+dir+", id"+dir+" LIMIT ? OFFSET ?",
-		append(q.w.args, limit+1, offset)...)
+	query := atOnce(selectObjects + q.w.String() + " ORDER BY " + column + dir + ", id" + dir + " LIMIT ? OFFSET ?")
+	items, err := c.objects(ctx, "store.catalogue.list", query, append(q.w.args, limit+1, offset)...)
 	if err != nil || len(items) <= limit {
 		return store.List[bucket.Object]{Items: items}, err
 	}

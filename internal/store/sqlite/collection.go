@@ -115,7 +115,7 @@ func (c *collection[T, ID]) Get(ctx context.Context, org id.Org, i ID) (T, error
 // one returns the first record that a clause selects.
 func (c *collection[T, ID]) one(ctx context.Context, verb, clause string, args ...any) (T, error) {
 	var zero T
-	found, _, err := c.first(ctx, 1, verb, clause, args...)
+	found, _, err := c.first(ctx, 1, verb, c.selecting+clause, args...)
 	switch {
 	case err != nil:
 		return zero, err
@@ -127,15 +127,15 @@ func (c *collection[T, ID]) one(ctx context.Context, verb, clause string, args .
 
 // all returns the records that a clause selects.
 func (c *collection[T, ID]) all(ctx context.Context, verb, clause string, args ...any) ([]T, error) {
-	out, _, err := c.first(ctx, math.MaxInt, verb, clause, args...)
+	out, _, err := c.first(ctx, math.MaxInt, verb, c.selecting+clause, args...)
 	return out, err
 }
 
-// first returns the first n of the records that a clause selects, and whether
+// first returns the first n of the records that a query selects, and whether
 // there are more.
-func (c *collection[T, ID]) first(ctx context.Context, n int, verb, clause string, args ...any) (out []T, more bool, err error) {
+func (c *collection[T, ID]) first(ctx context.Context, n int, verb, query string, args ...any) (out []T, more bool, err error) {
 	row := c.newRow()
-	err = c.s.each(ctx, c.op(verb), c.selecting+clause, args, func(r *sql.Rows) error {
+	err = c.s.each(ctx, c.op(verb), query, args, func(r *sql.Rows) error {
 		if more = len(out) == n; more {
 			return nil
 		}
@@ -322,7 +322,8 @@ func (c *collection[T, ID]) list(ctx context.Context, org id.Org, w *conditions,
 		w.add("(created, id) < (?, ?)", at...)
 		offset = 0
 	}
-	items, more, err := c.first(ctx, limit, "list", w.String()+" ORDER BY created DESC, id DESC LIMIT ? OFFSET ?", append(w.args, limit+1, offset)...)
+	query := atOnce(c.selecting + w.String() + " ORDER BY created DESC, id DESC LIMIT ? OFFSET ?")
+	items, more, err := c.first(ctx, limit, "list", query, append(w.args, limit+1, offset)...)
 	if err != nil || !more {
 		return store.List[T]{Items: items}, err
 	}

@@ -153,7 +153,7 @@ func (d deadLetters) List(ctx context.Context, org id.Org, s id.Sync, f syncing.
 		w.add("(created, id) < (?, ?)", position...)
 	}
 	items, err := documents[syncing.DeadLetter](ctx, d.s, "store.dead_letters.list",
-		"SELECT doc FROM dead_letters"+w.String()+" ORDER BY created DESC, id DESC LIMIT ? OFFSET ?", append(w.args, limit+1, p.Offset)...)
+		atOnce("SELECT doc FROM dead_letters"+w.String()+" ORDER BY created DESC, id DESC LIMIT ? OFFSET ?"), append(w.args, limit+1, p.Offset)...)
 	if err != nil || len(items) <= limit {
 		return store.List[syncing.DeadLetter]{Items: items}, err
 	}

@@ -20,6 +20,13 @@ func (s *Store) each(ctx context.Context, op, query string, args []any, scan fun
 	return classify(drain(rows, scan), op)
 }
 
+// atOnce has SQLite find all that a query selects, which must be little, before
+// it gives the first row: only until then does the end of a context interrupt
+// it, and a filter may have it look at millions of rows for the second.
+func atOnce(query string) string {
+	return "WITH page AS MATERIALIZED (" + query + ") SELECT * FROM page"
+}
+
 // row scans the first row of a query and reports whether there was one.
 func (s *Store) row(ctx context.Context, op, query string, args []any, dest ...any) (found bool, err error) {
 	err = s.each(ctx, op, query, args, func(r *sql.Rows) error {
