@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"net/http"
@@ -154,16 +153,3 @@ func provided(details map[string]any, err error) {
 func seconds(d time.Duration) int64 { return int64(math.Ceil(d.Seconds())) }
 
 func retryAfter(d time.Duration) string { return strconv.FormatInt(max(seconds(d), 1), 10) }
-
-// writeJSON answers with a value, which must be able to become JSON.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // a type of ours that can't be written
-	}
-	h := w.Header()
-	h.Set("Content-Type", jsonType)
-	h.Set("Content-Length", strconv.Itoa(len(raw)))
-	w.WriteHeader(status)
-	_, _ = w.Write(raw) // a client that has gone is no error
-}

@@ -20,7 +20,7 @@ const stampForm = "2006-01-02T15:04:05.000Z"
 
 // MarshalJSON writes the one form.
 func (t stamp) MarshalJSON() ([]byte, error) {
-	return []byte(`"` + time.Time(t).UTC().Format(stampForm) + `"`), nil
+	return t.appendJSON(make([]byte, 0, len(stampForm)+2)), nil
 }
 
 // Schema documents it.

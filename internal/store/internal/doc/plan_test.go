@@ -38,7 +38,7 @@ type odd struct {
 	URL    *url.URL       `bson:"url,omitempty"`
 	Later  *key.Key       `bson:"later,omitempty"`
 	Left   string         `bson:"-"`
-	held   string
+	_      string
 }
 
 // all has a field of every other kind that documents are made of.
