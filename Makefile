@@ -3,6 +3,7 @@ BIN     := bin/mooring
 TOOLS   := .cache/bin
 FUZZTIME ?= 10s
 BENCH   ?= .
+BASE    ?= HEAD
 RACELESS = -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 VERSION ?= $(shell sed -n 's/^var version = "\(.*\)"$$/\1/p' cmd/mooring/main.go)
 DIST    ?= dist/$(VERSION)
@@ -10,7 +11,7 @@ DIST    ?= dist/$(VERSION)
 # The Snowflake driver carries a native library, which nothing here uses.
 export GOFLAGS := $(strip $(GOFLAGS) -tags=minicore_disabled)
 
-.PHONY: build test race lint interop fuzz bench microbench demo serve mongo browser release release-check clean
+.PHONY: build test race lint interop fuzz bench microbench compare demo serve mongo browser release release-check clean
 .DEFAULT_GOAL := build
 
 build:
@@ -55,6 +56,10 @@ bench:
 
 microbench:
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+# What has changed since a commit, by turns: make compare BASE=HEAD~10 BENCH='Reads|Sums'
+compare:
+	tools/compare '$(BASE)' '$(BENCH)'
 
 # Static binaries with their bills of materials and SHA256SUMS, in DIST, which must be empty.
 release:

@@ -16,6 +16,7 @@ import (
 	"mooring/internal/id"
 	"mooring/internal/key"
 	"mooring/internal/store/sqlite"
+	"mooring/internal/syncing"
 )
 
 func benchObject(org id.Org, b id.Bucket, c id.Connection, s id.Sync, n int) bucket.Object {
@@ -63,6 +64,7 @@ func fill(b *testing.B, s *sqlite.Store, org id.Org, bkt id.Bucket, c id.Connect
 }
 
 func BenchmarkUpsert100k(b *testing.B) {
+	b.ReportAllocs()
 	s := openBench(b)
 	org := id.NewOrg()
 	before := cpu()
@@ -73,7 +75,37 @@ func BenchmarkUpsert100k(b *testing.B) {
 	b.ReportMetric(float64((cpu()-before).Microseconds())/(float64(b.N)*100_000), "cpu-µs/row")
 }
 
+// BenchmarkCommit appends a record of five hundred new objects, applies it to the
+// catalogue and drops it.
+func BenchmarkCommit(b *testing.B) {
+	const objects = 500
+	s := openBench(b)
+	org, bkt, c, sync, pass := id.NewOrg(), id.NewBucket(), id.NewConnection(), id.NewSync(), id.NewPass()
+	b.ReportAllocs()
+	for seq := int64(1); b.Loop(); seq++ {
+		r := syncing.Record{
+			ID: syncing.RecordID(pass, "000", seq), Org: org, Sync: sync, Bucket: bkt, Pass: pass, Shard: "000", Seq: seq, Run: id.NewRun(), At: time.Now(),
+			Ledger: syncing.Ledger{Discovered: objects, Synced: objects},
+		}
+		for n := range objects {
+			o := benchObject(org, bkt, c, sync, int(seq)*objects+n)
+			r.Put, r.Place = append(r.Put, o), append(r.Place, syncing.Placement{Staged: fmt.Sprint("s", n), Name: o.Name, Size: o.Size})
+		}
+		if err := s.Pages().Append(b.Context(), org, r); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Catalogue().Upsert(b.Context(), org, bkt, r.Put); err != nil {
+			b.Fatal(err)
+		}
+		if err := s.Pages().Drop(b.Context(), org, sync, []string{r.ID}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/objects, "µs/object")
+}
+
 func BenchmarkScan(b *testing.B) {
+	b.ReportAllocs()
 	s := openBench(b)
 	org, bkt, c := id.NewOrg(), id.NewBucket(), id.NewConnection()
 	fill(b, s, org, bkt, c)
@@ -96,6 +128,7 @@ func BenchmarkScan(b *testing.B) {
 }
 
 func BenchmarkUpdateCAS(b *testing.B) {
+	b.ReportAllocs()
 	s := openBench(b)
 	org := id.NewOrg()
 	c := connection.Connection{ID: id.NewConnection(), Name: "c", Status: connection.Active, CreatedAt: time.Now()}
