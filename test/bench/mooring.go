@@ -54,17 +54,17 @@ type job struct {
 
 // serve starts a server on the data of an earlier one, or on none.
 func (b *bench) serve(ctx context.Context, to string, from remote) (j *job, err error) {
-	j = &job{from: from}
-	if j.server, err = binary.Start(b.mooring, filepath.Join(to, "data"), "--log-level", "info"); err != nil {
+	server, err := binary.Start(b.mooring, filepath.Join(to, "data"), "--log-level", "info")
+	if err != nil {
 		return nil, err
 	}
-	j.ready = time.Now()
 	defer func() {
 		if err != nil {
-			_ = j.server.Kill()
+			_ = server.Kill()
 		}
 	}()
-	key, err := j.server.AdminKey()
+	j = &job{server: server, ready: time.Now(), from: from}
+	key, err := server.AdminKey()
 	if err != nil {
 		return nil, err
 	}
