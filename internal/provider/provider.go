@@ -159,6 +159,12 @@ func (s *Source) Splitter() (driver.Splitter, bool) {
 	return splitter{s, d}, ok
 }
 
+// Ranger returns the source as a driver.Ranger, if its adapter is one.
+func (s *Source) Ranger() (driver.Ranger, bool) {
+	d, ok := s.driver.(driver.Ranger)
+	return ranger{s, d}, ok
+}
+
 // Attributer returns the source as a driver.Attributer, if its adapter is one.
 func (s *Source) Attributer() (driver.Attributer, bool) {
 	d, ok := s.driver.(driver.Attributer)
@@ -185,6 +191,20 @@ type splitter struct {
 // Split implements driver.Splitter.
 func (p splitter) Split(ctx context.Context, scope driver.Scope, n int) ([]driver.Scope, error) {
 	return call(ctx, p.s, "split", p.s.deps.Tries, func() ([]driver.Scope, error) { return p.d.Split(ctx, scope, n) })
+}
+
+type ranger struct {
+	s *Source
+	d driver.Ranger
+}
+
+// OpenRange implements driver.Ranger.
+func (r ranger) OpenRange(ctx context.Context, item driver.Item, off, n int64) (io.ReadCloser, error) {
+	body, err := call(ctx, r.s, "open", r.s.deps.Tries, func() (io.ReadCloser, error) { return r.d.OpenRange(ctx, item, off, n) })
+	if err != nil {
+		return nil, err
+	}
+	return &reader{ReadCloser: body, source: r.s}, nil
 }
 
 type attributer struct {

@@ -49,6 +49,13 @@ type Splitter interface {
 	Split(ctx context.Context, scope Scope, n int) ([]Scope, error)
 }
 
+// Ranger is a Source that reads a part of an item, so that several parts of a large
+// one are read at once. OpenRange reads n bytes (at least 1) from off on, with the
+// promises of Open: the reader ends with io.EOF after the last of them, and not before.
+type Ranger interface {
+	OpenRange(ctx context.Context, item Item, off, n int64) (io.ReadCloser, error)
+}
+
 // Attributer is a Source whose items have attributes that a listing lacks. It
 // is asked only for what a schema mapping needs.
 type Attributer interface {

@@ -21,6 +21,9 @@ func operations(src driver.Source, scope driver.Scope, it driver.Item) map[strin
 		Stat:    func(ctx context.Context) error { _, err := src.Stat(ctx, scope, it.ID); return err },
 		Open:    func(ctx context.Context) error { _, err := read(ctx, src, it, 0); return err },
 	}
+	if r, ok := src.(driver.Ranger); ok {
+		out[OpenRange] = func(ctx context.Context) error { _, err := readRange(ctx, r, it, 0, 1); return err }
+	}
 	if sp, ok := src.(driver.Splitter); ok {
 		out[Split] = func(ctx context.Context) error { _, err := sp.Split(ctx, scope, 3); return err }
 	}

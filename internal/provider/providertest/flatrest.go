@@ -16,6 +16,7 @@ import (
 var (
 	_ driver.Source     = (*Flat)(nil)
 	_ driver.Splitter   = (*Flat)(nil)
+	_ driver.Ranger     = (*Flat)(nil)
 	_ driver.Attributer = (*Flat)(nil)
 )
 
@@ -164,6 +165,29 @@ func (f *Flat) Open(ctx context.Context, item driver.Item, off int64) (io.ReadCl
 		return nil, err
 	}
 	return f.openBody(ctx, item.ID, o.body, off, e, !f.opts.NoChecksums)
+}
+
+// OpenRange implements driver.Ranger.
+func (f *Flat) OpenRange(ctx context.Context, item driver.Item, off, n int64) (io.ReadCloser, error) {
+	e, err := f.begin(ctx, Call{Method: OpenRange, ID: item.ID})
+	if err != nil {
+		return nil, err
+	}
+	o, err := f.find(item)
+	if err != nil {
+		return nil, err
+	}
+	if n < 1 || off+n > o.body.size() {
+		return nil, failure(errs.Stale, errs.ScopeObject, "InvalidRange", "the item is shorter than the range asked for")
+	}
+	r, err := f.openBody(ctx, item.ID, o.body, off, e, false)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(r, n), r}, nil
 }
 
 // Attributes implements driver.Attributer.

@@ -141,6 +141,40 @@ func testOffsets(t *testing.T, s *suite) {
 	}
 }
 
+func testReadRanges(t *testing.T, s *suite) {
+	content := bytes.Repeat([]byte("abcdefghij"), 500)
+	s.Put(t, "file", content)
+	src := s.open(t)
+	ranger, ok := src.(driver.Ranger)
+	if s.lacks(t, !ok, "Ranger") {
+		return
+	}
+	want := s.Content("file", content)
+	size := int64(len(want))
+	it := s.item(t, src, "file")
+	for _, c := range []struct{ off, n int64 }{{0, 1}, {0, size}, {1, 10}, {size / 2, size / 3}, {size - 1, 1}} {
+		got, err := readRange(t.Context(), ranger, it, c.off, c.n)
+		if err != nil {
+			t.Errorf("%d from %d: %v", c.n, c.off, err)
+		}
+		wantBytes(t, "a range", got, want[c.off:c.off+c.n])
+	}
+	_, err := readRange(t.Context(), ranger, it, size-1, 2)
+	wantKind(t, "a range beyond the end", err, errs.Stale)
+	s.Put(t, "file", bytes.Repeat([]byte("0123456789"), 500))
+	_, err = readRange(t.Context(), ranger, it, 10, 10)
+	wantKind(t, "a range of what has changed", err, errs.Stale)
+}
+
+func readRange(ctx context.Context, src driver.Ranger, it driver.Item, off, n int64) ([]byte, error) {
+	r, err := src.OpenRange(ctx, it, off, n)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
 func testStale(t *testing.T, s *suite) {
 	s.Put(t, "file", []byte("first version"))
 	src := s.open(t)

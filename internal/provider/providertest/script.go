@@ -20,6 +20,7 @@ const (
 	Changes    = "Changes"
 	Stat       = "Stat"
 	Open       = "Open"
+	OpenRange  = "OpenRange"
 	Read       = "Read"
 	Split      = "Split"
 	Attributes = "Attributes"
@@ -29,7 +30,7 @@ const (
 // Call is one operation on a fake.
 type Call struct {
 	Method string
-	ID     string // Stat, Open, Read, Attributes, Walk: the item; Changes, Split, Browse, Check: the path
+	ID     string // Stat, Open, OpenRange, Read, Attributes, Walk: the item; Changes, Split, Browse, Check: the path
 	Page   int    // Changes, Walk: which page of the enumeration, feed or walk is asked for, from 1
 	N      int    // how many calls of this method there have been, this one included
 }

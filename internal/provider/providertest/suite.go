@@ -97,6 +97,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"Versions", testVersions},
 		{"Read", testRead},
 		{"ReadOffsets", testOffsets},
+		{"ReadRanges", testReadRanges},
 		{"ReadStale", testStale},
 		{"ReadGone", testGone},
 		{"ReadBroken", testBroken},

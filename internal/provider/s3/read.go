@@ -42,6 +42,38 @@ func (s *source) Open(ctx context.Context, item driver.Item, off int64) (io.Read
 	if off > 0 {
 		w.span = "bytes=" + strconv.FormatInt(off, 10) + "-"
 	}
+	r, err := s.reader(ctx, t, w, item, off)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// OpenRange implements driver.Ranger.
+func (s *source) OpenRange(ctx context.Context, item driver.Item, off, n int64) (io.ReadCloser, error) {
+	bucket, k, err := keyOf("s3.get", item.ID)
+	if err != nil {
+		return nil, err
+	}
+	t := target{op: "s3.get", bucket: bucket, object: true}
+	if off < 0 || n < 1 || item.Size >= 0 && off+n > item.Size {
+		return nil, t.failure(errs.Stale, errs.ScopeObject, "InvalidRange", "the object is shorter than the range asked for")
+	}
+	w := wanted{bucket: bucket, key: k, match: aws.ToString(ifMatch(item)), span: fmt.Sprintf("bytes=%d-%d", off, off+n-1)}
+	r, err := s.reader(ctx, t, w, item, off)
+	if err != nil {
+		return nil, err
+	}
+	if r.skip > 0 {
+		_ = r.Close()
+		return nil, t.failure(errs.Corrupt, errs.ScopeObject, "ContentRange", "the server does not give parts of objects")
+	}
+	r.left, r.sums = n, nil
+	return r, nil
+}
+
+// reader asks for content and judges the head of the answer.
+func (s *source) reader(ctx context.Context, t target, w wanted, item driver.Item, off int64) (*reader, error) {
 	resp, err := do(ctx, s, t, func(ctx context.Context, c *sdk.Client) (*http.Response, error) { return s.get(ctx, c, w) })
 	if err != nil {
 		return nil, err

@@ -60,6 +60,7 @@ type settings struct {
 var (
 	_ driver.Source     = (*source)(nil)
 	_ driver.Splitter   = (*source)(nil)
+	_ driver.Ranger     = (*source)(nil)
 	_ driver.Attributer = (*source)(nil)
 )
 

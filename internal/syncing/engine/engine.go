@@ -39,6 +39,8 @@ type Source interface {
 	Open(ctx context.Context, item driver.Item, off int64) (io.ReadCloser, error)
 	// Splitter reports false when the source can't be enumerated in parts.
 	Splitter() (driver.Splitter, bool)
+	// Ranger reports false when parts of an item can't be read by themselves.
+	Ranger() (driver.Ranger, bool)
 	// Attributer reports false when its items have no attributes.
 	Attributer() (driver.Attributer, bool)
 	// Walker reports false when it has no folders that could be walked.
@@ -100,6 +102,9 @@ type Limits struct {
 	Parts         int   // into which a large source is split where several processes work: 4 * Shards
 	Transfers     int   // content transferred at once: 16
 	BytesInFlight int64 // sizes of the items being transferred: 1 GiB
+	LargeItem     int64 // content of which this much is to come is read in parts, some at once: 256 MiB
+	PartBytes     int64 // of one part: 8 MiB
+	PartsAhead    int   // parts in memory, of all items: 4
 	ScanRows      int   // rows read from the catalogue at once: 1000
 	SortBytes     int   // memory for sorting on disk: 32 MiB
 	Tries         int   // for one item: 3
@@ -122,6 +127,13 @@ func (l Limits) withDefaults() Limits {
 	def(&l.SortBytes, 32<<20)
 	def(&l.Tries, 3)
 	def(&l.ThrottleTries, 5)
+	def(&l.PartsAhead, 4)
+	if l.LargeItem <= 0 {
+		l.LargeItem = 256 << 20
+	}
+	if l.PartBytes <= 0 {
+		l.PartBytes = 8 << 20
+	}
 	if l.PageBytes <= 0 {
 		l.PageBytes = 256 << 20
 	}

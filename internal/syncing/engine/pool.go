@@ -68,6 +68,17 @@ func (p *pool) acquire(ctx context.Context, size int64) (*permit, error) {
 	return nil, context.Cause(ctx)
 }
 
+// spare gives a permit for a part of an item that is under way, if one is free that
+// nobody waits for; nil: there is none.
+func (p *pool) spare() *permit {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting.Len() > 0 || p.active >= p.limit {
+		return nil
+	}
+	return p.take(0)
+}
+
 func (p *pool) fits(size int64) bool {
 	return p.active < p.limit && (p.active == 0 || p.bytes+size <= p.maxBytes)
 }

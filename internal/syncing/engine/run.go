@@ -40,11 +40,12 @@ type runner struct {
 
 	progress progress
 
-	pool  *pool
-	left  atomic.Int64 // transfers that the run may still attempt
-	cut   atomic.Bool  // the run stopped at its limit of transfers
-	begun bool         // the pass, by this run
-	kept  string       // what the delete phase has to say
+	pool    *pool
+	buffers chan []byte  // of parts of large items; nil where none was needed yet
+	left    atomic.Int64 // transfers that the run may still attempt
+	cut     atomic.Bool  // the run stopped at its limit of transfers
+	begun   bool         // the pass, by this run
+	kept    string       // what the delete phase has to say
 
 	helping bool         // the run is another process's
 	opened  bool         // other processes may work on the pass
@@ -197,6 +198,10 @@ func (r *runner) connect(ctx context.Context) error {
 		return err
 	}
 	r.src, r.pool = src, newPool(r.limits.Transfers, r.limits.BytesInFlight)
+	r.buffers = make(chan []byte, r.limits.PartsAhead)
+	for range r.limits.PartsAhead {
+		r.buffers <- nil
+	}
 	r.left.Store(r.sync.MaxObjectsPerRun)
 	return nil
 }

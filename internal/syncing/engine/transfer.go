@@ -290,6 +290,7 @@ func (r *runner) open(ctx context.Context, d *stream) (int64, error) {
 			d.sums.offer(c.Checksums())
 		}
 	}
+	body = r.ahead(ctx, d, body)
 	n, err := d.copy(body)
 	if err == nil && d.item.Size >= 0 && d.at < d.item.Size {
 		err = errShort

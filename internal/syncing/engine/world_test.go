@@ -37,6 +37,11 @@ func (p portable) Splitter() (driver.Splitter, bool) {
 	return s, ok
 }
 
+func (p portable) Ranger() (driver.Ranger, bool) {
+	r, ok := p.Source.(driver.Ranger)
+	return r, ok
+}
+
 func (p portable) Attributer() (driver.Attributer, bool) {
 	a, ok := p.Source.(driver.Attributer)
 	return a, ok
