@@ -356,6 +356,8 @@ type provider struct {
 	mu      sync.Mutex
 	checked int
 	hang    func(context.Context) // of Browse of "hangs"
+	// careless: it repeats the secrets in whatever it says, and in panics.
+	careless bool
 }
 
 func (p *provider) Open(_ context.Context, _ string, c config.Config, _ driver.Tokens) (connectionservice.Prober, error) {
@@ -371,6 +373,22 @@ func refusal(k errs.Kind, code string) error {
 	return &errs.Error{Kind: k, Origin: errs.Provider, Scope: errs.ScopeConnection, Op: "s3", Msg: "the provider refused", Code: code, RequestID: "req-provider"}
 }
 
+// says is a text of the adapter's, and a refusal with it.
+func (o *opened) says(text string) string {
+	if o.p.careless {
+		for _, s := range o.c.SecretList() {
+			text += " " + s.Reveal()
+		}
+	}
+	return text
+}
+
+func (o *opened) repeats(k errs.Kind, code string) error {
+	e := refusal(k, code).(*errs.Error) //nolint:errorlint // as it was just made
+	e.Msg, e.Code, e.RequestID = o.says(e.Msg), o.says(e.Code), o.says(e.RequestID)
+	return e
+}
+
 const refusedAccess = "AKIAREFUSEDREFUSED00"
 
 func (o *opened) Check(context.Context, string) (driver.Report, error) {
@@ -380,7 +398,10 @@ func (o *opened) Check(context.Context, string) (driver.Report, error) {
 	if o.c.Text("access_key_id") == refusedAccess {
 		return driver.Report{}, refusal(errs.Unauthenticated, "InvalidAccessKeyId")
 	}
-	return driver.Report{Message: "works", Details: map[string]any{"region": "eu-west-1"}}, nil
+	if o.p.careless && o.p.checked%2 == 1 {
+		return driver.Report{}, o.repeats(errs.Unauthenticated, "InvalidAccessKeyId")
+	}
+	return driver.Report{Message: o.says("works"), Details: map[string]any{"region": "eu-west-1"}}, nil
 }
 
 func (o *opened) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
@@ -389,7 +410,7 @@ func (o *opened) Browse(ctx context.Context, path, page string, limit int) (driv
 		o.p.hang(ctx)
 		return driver.Listing{}, errs.Wrap(ctx.Err(), errs.KindOf(ctx.Err()), "fake", "the request was given up")
 	case "refused":
-		return driver.Listing{}, refusal(errs.PermissionDenied, "AccessDenied")
+		return driver.Listing{}, o.repeats(errs.PermissionDenied, "AccessDenied")
 	case "unauthenticated":
 		return driver.Listing{}, refusal(errs.Unauthenticated, "InvalidAccessKeyId")
 	case "missing":
@@ -397,7 +418,7 @@ func (o *opened) Browse(ctx context.Context, path, page string, limit int) (driv
 	case "busy":
 		return driver.Listing{}, refusal(errs.Throttled, "SlowDown")
 	case "panics":
-		panic("the adapter broke: " + goodSecret[:0])
+		panic(o.says("the adapter broke"))
 	}
 	if page == "" && limit == 1 {
 		return driver.Listing{Items: []driver.Item{{ID: "d1", Name: "media", Path: "media", Folder: true}}, Next: "2"}, nil

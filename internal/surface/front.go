@@ -1,9 +1,11 @@
 package surface
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -59,16 +61,25 @@ func (f Front) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// recovered answers a panic. Its stack is logged, never the request's body.
+// recovered answers a panic. Its stack is logged, never the request's body, nor
+// what was panicked with: it may hold a secret. What Go itself says is no text of ours.
 func (f Front) recovered(a *Answer, r *http.Request, p any) {
 	if p == http.ErrAbortHandler { //nolint:errorlint // the sentinel itself is what panics
 		panic(p)
 	}
-	f.Log.Error("a handler panicked", "request_id", a.ID, "route", a.Route, "panic", p, "stack", string(debug.Stack()))
+	f.Log.Error("a handler panicked", "request_id", a.ID, "route", a.Route, "panic", kindOf(p), "stack", string(debug.Stack()))
 	if a.Started() {
 		panic(http.ErrAbortHandler)
 	}
 	f.Fail(a, r, errs.New(errs.Internal, "surface", "a handler panicked"))
+}
+
+// kindOf is what may be said of a value that somebody panicked with.
+func kindOf(p any) string {
+	if e, ok := p.(runtime.Error); ok {
+		return e.Error()
+	}
+	return fmt.Sprintf("a value of type %T", p)
 }
 
 func (f Front) logged(a *Answer, r *http.Request, began time.Time) {
