@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -31,6 +32,8 @@ type Options struct {
 	Endpoint string // host[:port], instead of the region's own
 	// Config, unless nil, takes the place of the SDK's own chain of credentials.
 	Config *aws.Config
+	// Timeout bounds a call with all its tries; 30 s unless set.
+	Timeout time.Duration
 }
 
 var arn = regexp.MustCompile(`^arn:aws[a-z-]*:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]+$`)
@@ -53,6 +56,7 @@ func ParseURI(uri string) (Options, error) {
 type Key struct {
 	arn      string
 	document bson.Raw
+	timeout  time.Duration
 	client   *kms.Client
 }
 
@@ -80,7 +84,11 @@ func New(ctx context.Context, o Options) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{arn: o.ARN, document: raw, client: kms.NewFromConfig(*c, func(k *kms.Options) {
+	timeout := o.Timeout
+	if timeout <= 0 {
+		timeout = 30 * time.Second
+	}
+	return &Key{arn: o.ARN, document: raw, timeout: timeout, client: kms.NewFromConfig(*c, func(k *kms.Options) {
 		k.Region = parts[1]
 		if o.Endpoint != "" {
 			k.BaseEndpoint = aws.String("https://" + o.Endpoint)
@@ -101,6 +109,8 @@ func (k *Key) Matches(masterKey bson.Raw) bool {
 
 // Wrap implements csfle.MasterKey.
 func (k *Key) Wrap(ctx context.Context, key []byte) ([]byte, bson.Raw, error) {
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
 	out, err := k.client.Encrypt(ctx, &kms.EncryptInput{KeyId: aws.String(k.arn), Plaintext: key})
 	if err != nil {
 		return nil, nil, classify(err, "awskms.wrap", "AWS KMS did not encrypt")
@@ -115,6 +125,8 @@ func (k *Key) Unwrap(ctx context.Context, keyMaterial []byte, masterKey bson.Raw
 	if !k.Matches(masterKey) {
 		return nil, errs.New(errs.Corrupt, op, "the data key was not wrapped by "+k.arn)
 	}
+	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	defer cancel()
 	out, err := k.client.Decrypt(ctx, &kms.DecryptInput{KeyId: aws.String(k.arn), CiphertextBlob: keyMaterial})
 	if err != nil {
 		return nil, classify(err, op, "AWS KMS did not decrypt")

@@ -2,7 +2,9 @@ package awskms_test
 
 import (
 	"bytes"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -94,5 +96,32 @@ func TestParseURI(t *testing.T) {
 		if _, err := awskms.ParseURI(uri); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: %v", uri, err)
 		}
+	}
+}
+
+// silence never answers.
+type silence struct{}
+
+func (silence) Do(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func TestACallThatIsNotAnsweredEnds(t *testing.T) {
+	s := kmstest.StartAWS(t)
+	material, doc, err := open(t, s, arn).Wrap(t.Context(), make([]byte, 96))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &aws.Config{HTTPClient: silence{}, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "example", "")}
+	k, err := awskms.New(t.Context(), awskms.Options{ARN: arn, Endpoint: s.Endpoint(), Config: c, Timeout: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Unwrap(t.Context(), material, doc); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("unwrapping: %v", err)
+	}
+	if _, _, err := k.Wrap(t.Context(), make([]byte, 96)); !errs.Is(err, errs.Unavailable) {
+		t.Errorf("wrapping: %v", err)
 	}
 }

@@ -1,6 +1,9 @@
 package s3_test
 
 import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +154,23 @@ func TestAssumedRole(t *testing.T) {
 	}
 	if got, err := read(t, src, one(t, src, "data"), 0); got != "content" || err != nil || srv.Count(emulator.AssumeRole) != 2 {
 		t.Errorf("%q, %v, assumed %d times", got, err, srv.Count(emulator.AssumeRole))
+	}
+}
+
+// TestAnAnswerOfSTSWithoutEndIsGivenUp: as one of S3.
+func TestAnAnswerOfSTSWithoutEndIsGivenUp(t *testing.T) {
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/xml")
+		for _, err := w.Write([]byte("<AssumeRoleResponse>")); err == nil && r.Context().Err() == nil; {
+			_, err = w.Write(bytes.Repeat([]byte("<a></a>"), 1<<15))
+		}
+	}))
+	defer endless.Close()
+	srv := start(t, emulator.Options{})
+	o := options(t, srv)
+	o.OwnIdentity, o.Endpoints["sts"] = identity{"AKIAOPERATOR00000000", "operators"}, endless.URL
+	if _, err := open(t, roleConfig(), o).Check(t.Context(), "data"); err == nil || srv.Count() != 0 {
+		t.Errorf("%v after %d requests to the storage", err, srv.Count())
 	}
 }
 

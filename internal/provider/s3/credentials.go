@@ -78,7 +78,7 @@ func newRole(c config.Config, o driver.Options, region string) (*role, error) {
 		return nil, invalid("a role needs role_arn and external_id")
 	}
 	opts := sts.Options{
-		Region: region, Credentials: own{o.OwnIdentity}, HTTPClient: o.Transport.Operator(),
+		Region: region, Credentials: own{o.OwnIdentity}, HTTPClient: bounded(o.Transport.Operator(), maxSession),
 		Retryer: aws.NopRetryer{}, RetryMaxAttempts: 1,
 	}
 	if e := o.Endpoints["sts"]; e != "" {

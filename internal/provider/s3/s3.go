@@ -77,7 +77,7 @@ func Open(_ context.Context, c config.Config, o driver.Options) (driver.Source, 
 	s := &source{
 		settings: set, now: o.Now, bucket: c.Target(),
 		// A request is signed for one host: a redirect is an answer, not a way.
-		http:    bounded(outbound.NoRedirects(o.Transport.Client(!c.Flag("verify_ssl") && c.Fields["verify_ssl"] != nil))),
+		http:    bounded(outbound.NoRedirects(o.Transport.Client(!c.Flag("verify_ssl") && c.Fields["verify_ssl"] != nil)), maxAnswer),
 		clients: map[string]*sdk.Client{}, regions: map[string]string{}, endpoints: map[bucketIn]*endpoint{},
 	}
 	if s.now == nil {

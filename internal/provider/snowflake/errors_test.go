@@ -85,6 +85,7 @@ func TestWeather(t *testing.T) {
 		kind   errs.Kind
 	}{
 		{emulator.Login, emulator.Status(403), errs.Unauthenticated}, // another account, or host
+		{emulator.Login, emulator.Status(404), errs.NotFound},        // no such account
 		{emulator.Login, emulator.Status(500), errs.Unavailable},
 		{emulator.Login, emulator.Status(503), errs.Unavailable},
 		{emulator.Login, emulator.Status(429), errs.Throttled},

@@ -29,6 +29,9 @@ type wire struct {
 // session. The driver makes them without a context of ours.
 const sideTime = 10 * time.Second
 
+// loginPath is where the driver begins a session.
+const loginPath = "/session/v1/login-request"
+
 // RoundTrip implements http.RoundTripper.
 func (w wire) RoundTrip(q *http.Request) (*http.Response, error) {
 	given := q.Context()
@@ -69,7 +72,7 @@ func (w wire) RoundTrip(q *http.Request) (*http.Response, error) {
 }
 
 // weather is the error of an answer whose status means that the same request may
-// succeed later.
+// succeed later, or that there is no such account: the driver would ask for minutes.
 func (w wire) weather(r *http.Response) *errs.Error {
 	e := &errs.Error{Origin: errs.Provider, Scope: errs.ScopeConnection, Code: strconv.Itoa(r.StatusCode)}
 	switch {
@@ -77,6 +80,9 @@ func (w wire) weather(r *http.Response) *errs.Error {
 		e.Kind, e.Msg = errs.Throttled, "Snowflake asks to slow down"
 	case r.StatusCode >= 500 || r.StatusCode == http.StatusRequestTimeout:
 		e.Kind, e.Msg = errs.Unavailable, "Snowflake does not work at the moment"
+	case r.StatusCode == http.StatusNotFound && r.Request.URL.Path == loginPath:
+		e.Kind, e.Msg = errs.NotFound, "Snowflake has no such account where the connection says: check account and region"
+		return e
 	default:
 		return nil
 	}
