@@ -28,7 +28,12 @@ type dataSet struct {
 	Generated bool // by the emulator
 }
 
-func (s dataSet) String() string { return fmt.Sprintf("%d objects of %s", s.Count, size(s.Size)) }
+func (s dataSet) String() string {
+	if s.Count == 1 {
+		return "one object of " + size(s.Size)
+	}
+	return fmt.Sprintf("%d objects of %s", s.Count, size(s.Size))
+}
 
 func size(n int) string {
 	if n >= 1<<20 {

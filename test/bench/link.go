@@ -15,33 +15,49 @@ import (
 const gigabit = 1_000_000_000 / 8
 
 // overLink fetches the large objects through a link that is slower than every
-// tool.
+// tool, and one that is larger through connections that are.
 func overLink(ctx context.Context, b *bench) (report string, err error) {
 	set := dataSet{Name: "large", Count: b.large, Size: 64 << 20}
-	from, stop, err := b.versitygw(ctx, set)
+	one := dataSet{Name: "one", Count: 1, Size: b.huge << 20}
+	from, stop, err := b.versitygw(ctx, set, one)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
-	address, end, err := b.background(ctx, task{Do: "throttle", Remote: from, Rate: gigabit})
-	if err != nil {
+	t := newTable()
+	if err := b.throttled(ctx, t, "link", task{Rate: gigabit}, set, from); err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, end()) }()
-	from.URL, from.Bucket = address, set.Name
-	t := newTable()
-	for n := range b.rounds {
-		if err := b.round(ctx, n, t, b.without(fetchingTools()), set, from, "link"); err != nil {
-			return "", err
-		}
+	if err := b.throttled(ctx, t, "connections", task{Rate: gigabit / 5, Each: true}, one, from); err != nil {
+		return "", err
 	}
 	of, compared := t.beside("link", wall, "s5cmd")
 	b.ratio(1, "large objects over a link of 1 Gbit/s: wall time, of s5cmd's", of, compared)
 	b.atMost(128, "MiB", "large objects over a link of 1 Gbit/s: peak memory", t.most("link", memory))
-	return fmt.Sprintf("## %s over a link of 1 Gbit/s\n\nIts own least is %.1f s.\n\n%s", set, float64(set.Count)*float64(set.Size)/gigabit, t.rows("link")), nil
+	b.atMost(128, "MiB", "one huge object over connections of 200 Mbit/s: peak memory", t.most("connections", memory))
+	return fmt.Sprintf("## %s over a link of 1 Gbit/s\n\nIts own least is %.1f s.\n\n%s\n## %s over connections of 200 Mbit/s each\n\nOne connection takes %.1f s.\n\n%s",
+		set, float64(set.Count)*float64(set.Size)/gigabit, t.rows("link"), one, float64(one.Size)/(gigabit/5), t.rows("connections")), nil
 }
 
-// throttle passes connections on; all that the server sends shares one rate.
+// throttled lets every tool fetch a set, as often as there are rounds, from behind a proxy.
+func (b *bench) throttled(ctx context.Context, t *table, job string, proxy task, set dataSet, from remote) (err error) {
+	proxy.Do, proxy.Remote = "throttle", from
+	address, end, err := b.background(ctx, proxy)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	from.URL, from.Bucket = address, set.Name
+	for n := range b.rounds {
+		if err := b.round(ctx, n, t, b.without(fetchingTools()), set, from, job); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// throttle passes connections on; all that the server sends shares one rate, or
+// each connection has one.
 func (t task) throttle(ctx context.Context) error {
 	to, err := url.Parse(t.Remote.URL)
 	if err != nil {
@@ -58,7 +74,11 @@ func (t task) throttle(ctx context.Context) error {
 			if err != nil {
 				return
 			}
-			go pass(ctx, client, to.Host, limit)
+			mine := limit
+			if t.Each {
+				mine = rate.NewLimiter(rate.Limit(t.Rate), chunk)
+			}
+			go pass(ctx, client, to.Host, mine)
 		}
 	}()
 	untilStopped("http://" + l.Addr().String())

@@ -40,6 +40,7 @@ type bench struct {
 	rounds  int
 	small   int // objects
 	large   int
+	huge    int // MiB of one object
 	many    int
 	million int
 
@@ -75,6 +76,7 @@ func run(ctx context.Context) (err error) {
 	flag.IntVar(&b.rounds, "rounds", 3, "how often each tool does each job")
 	flag.IntVar(&b.small, "small", 20_000, "small objects")
 	flag.IntVar(&b.large, "large", 20, "large objects")
+	flag.IntVar(&b.huge, "huge", 512, "size of a huge object, in MiB")
 	flag.IntVar(&b.many, "many", 200_000, "objects of a large listing")
 	flag.IntVar(&b.million, "million", 1_000_000, "objects of the largest run")
 	flag.IntVar(&b.checks, "checks", 8_000, "health checks at most")

@@ -26,6 +26,7 @@ type task struct {
 	Root   string // of what is laid or checked
 	Remote remote // of what is uploaded to or throttled
 	Rate   int    // bytes a second
+	Each   bool   // connection has the rate for itself
 }
 
 func (t task) command(ctx context.Context) (*exec.Cmd, error) {

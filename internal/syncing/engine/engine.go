@@ -103,8 +103,8 @@ type Limits struct {
 	Transfers     int   // content transferred at once: 16
 	BytesInFlight int64 // sizes of the items being transferred: 1 GiB
 	LargeItem     int64 // content of which this much is to come is read in parts, some at once: 256 MiB
-	PartBytes     int64 // of one part: 8 MiB
-	PartsAhead    int   // parts in memory, of all items: 4
+	PartBytes     int64 // of one part: 4 MiB
+	PartsAhead    int   // parts in memory, of all items: 8
 	ScanRows      int   // rows read from the catalogue at once: 1000
 	SortBytes     int   // memory for sorting on disk: 32 MiB
 	Tries         int   // for one item: 3
@@ -127,12 +127,12 @@ func (l Limits) withDefaults() Limits {
 	def(&l.SortBytes, 32<<20)
 	def(&l.Tries, 3)
 	def(&l.ThrottleTries, 5)
-	def(&l.PartsAhead, 4)
+	def(&l.PartsAhead, 8)
 	if l.LargeItem <= 0 {
 		l.LargeItem = 256 << 20
 	}
 	if l.PartBytes <= 0 {
-		l.PartBytes = 8 << 20
+		l.PartBytes = 4 << 20
 	}
 	if l.PageBytes <= 0 {
 		l.PageBytes = 256 << 20
