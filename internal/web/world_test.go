@@ -220,10 +220,17 @@ func (fakeProvider) Open(_ context.Context, _ string, c config.Config, _ driver.
 type opened struct{ c config.Config }
 
 func (o opened) Check(context.Context, string) (driver.Report, error) {
-	if o.c.Text("access_key_id") == refusedAccess {
-		return driver.Report{}, &errs.Error{Kind: errs.Unauthenticated, Origin: errs.Provider, Scope: errs.ScopeConnection, Op: "s3", Msg: "the provider refused", Code: "InvalidAccessKeyId", RequestID: "req-provider"}
+	said := "" // it repeats what it was given
+	for _, s := range o.c.SecretList() {
+		said += " " + s.Reveal()
 	}
-	return driver.Report{Message: "works"}, nil
+	if o.c.Text("access_key_id") == refusedAccess {
+		return driver.Report{}, &errs.Error{
+			Kind: errs.Unauthenticated, Origin: errs.Provider, Scope: errs.ScopeConnection, Op: "s3",
+			Msg: "the provider refused" + said, Code: "InvalidAccessKeyId" + said, RequestID: "req-provider" + said,
+		}
+	}
+	return driver.Report{Message: "works" + said}, nil
 }
 
 func (o opened) Browse(_ context.Context, path, page string, _ int) (driver.Listing, error) {
