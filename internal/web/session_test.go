@@ -79,6 +79,19 @@ func TestLinksSignInOnce(t *testing.T) {
 	for _, form := range []url.Values{nil, {}} {
 		w.stranger().want(http.StatusUnauthorized, first, form)
 	}
+	many, begun := link(), make(chan bool)
+	for range 16 { // at once
+		go func() { begun <- w.stranger().send(many, url.Values{}).status == http.StatusSeeOther }()
+	}
+	n := 0
+	for range 16 {
+		if <-begun {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("a link signed %d in that were as fast", n)
+	}
 	late := link()
 	w.pass(access.LinkLife)
 	w.stranger().want(http.StatusUnauthorized, late, url.Values{})
