@@ -26,6 +26,9 @@ func BenchmarkReads(b *testing.B) {
 		"get": func(n int) *http.Request {
 			return httptest.NewRequest(http.MethodGet, connections+"/"+ids[n*7919%len(ids)], nil)
 		},
+		"get by name": func(n int) *http.Request {
+			return httptest.NewRequest(http.MethodGet, fmt.Sprintf("%s/connection%%20%06d", connections, n*7919%len(ids)), nil)
+		},
 		"list": func(int) *http.Request {
 			return httptest.NewRequest(http.MethodPost, connections+"/list?limit=10", strings.NewReader("{}"))
 		},
