@@ -133,8 +133,15 @@ func TestNoSecretGetsOut(t *testing.T) {
 	}
 	record := func(r binary.Result) { out.add([]byte(r.Stdout + r.Stderr)) }
 
+	// What is said of one object stays in a dead letter.
+	from.put("denied.txt", "content")
+	from.Inject(s3.Fault{Match: s3.Match{Key: "denied.txt"}, Action: s3.Reply(s3.Error{Code: "AccessDenied", Message: key.Secret + " may not, nor " + key.SessionToken})})
 	j := s.connect(from, sourceBucket, nil)
 	j.pass()
+	letters := binary.Path("buckets", j.bucket, "syncs", j.sync, "dead-letters")
+	if got := must(s.List(s.ctx, http.MethodGet, letters, nil))(t); len(got) != 1 || got[0]["source_path"] != "denied.txt" {
+		t.Errorf("dead letters: %v", got)
+	}
 	one := "/v1/organizations/connections/" + j.connection
 	for _, path := range []string{one, "/v1/organizations/audit/logs?limit=1000", "/openapi.json"} {
 		s.expect(http.StatusOK, http.MethodGet, path, nil)

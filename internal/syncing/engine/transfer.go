@@ -300,12 +300,13 @@ func (r *runner) open(ctx context.Context, d *stream) (int64, error) {
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
 
-// copy moves bytes until the reader ends.
+// copy moves bytes until the reader ends. It moves them by whole buffers, as many
+// as the network gives at a time would be written in odd pieces.
 func (d *stream) copy(body io.Reader) (n int64, _ error) {
 	b := buffers.Get().(*[]byte)
 	defer buffers.Put(b)
 	for {
-		got, err := body.Read(*b)
+		got, err := fill(body, *b)
 		if got > 0 {
 			d.sums.write((*b)[:got])
 			if _, err := d.out.Write((*b)[:got]); err != nil {
@@ -324,6 +325,16 @@ func (d *stream) copy(body io.Reader) (n int64, _ error) {
 			return n, readError(err)
 		}
 	}
+}
+
+// fill reads until b is full or the reader ends, which its error says.
+func fill(body io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var got int
+		got, err = body.Read(b[n:])
+		n += got
+	}
+	return n, err
 }
 
 var errShort = &errs.Error{
