@@ -257,6 +257,17 @@ func TestWebhookToAPrivateAddressIsRefused(t *testing.T) {
 	if got["success"] != false || binary.Int(got, "status") != http.StatusTemporaryRedirect {
 		t.Errorf("a redirect: %v", got)
 	}
+	if strings.Contains(inside.URL, "[::1]") { // allowed when it was given, and no longer
+		s.stop()
+		s = StartAt(t, s.Dir, "--allow-network", "::1/128")
+		s.expect(http.StatusOK, http.MethodPatch, "/v1/webhooks/"+h.id, object{"url": inside.URL})
+		s.stop()
+		s = StartAt(t, s.Dir)
+		got = s.expect(http.StatusOK, http.MethodPost, "/v1/webhooks/"+h.id+"/test", nil)
+		if got["success"] != false || !strings.Contains(binary.Text(got, "message"), "--allow-network") {
+			t.Errorf("an address that is no longer allowed: %v", got)
+		}
+	}
 	select {
 	case <-asked:
 		t.Error("a private address was sent to")

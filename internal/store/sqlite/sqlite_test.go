@@ -298,7 +298,7 @@ func TestFullDisk(t *testing.T) {
 		err = s.Catalogue().Upsert(t.Context(), org, b, objects(org, b, c, n, 10))
 	}
 	wantKind(t, "the write that finds no room", err, errs.Unavailable)
-	if !strings.Contains(err.Error(), "full") {
+	if !strings.Contains(errs.From(err).Message(), "full") {
 		t.Errorf("the error does not say that the disk is full: %v", err)
 	}
 	stored := int64(n - 10)
