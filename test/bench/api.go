@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -42,7 +41,7 @@ func readings(ctx context.Context, b *bench) (report string, err error) {
 	if err != nil {
 		return "", err
 	}
-	to := filepath.Join(b.dir, "to")
+	to := b.to
 	defer func() { err = errors.Join(err, stop(), os.RemoveAll(to)) }()
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return "", err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -58,7 +57,7 @@ func (b *bench) grow(ctx context.Context, set dataSet) (g grown, err error) {
 	if err != nil {
 		return g, err
 	}
-	to := filepath.Join(b.dir, "to")
+	to := b.to
 	defer func() { err = errors.Join(err, stop(), os.RemoveAll(to)) }()
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return g, err

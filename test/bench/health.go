@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -43,7 +42,7 @@ func (b *bench) checked(ctx context.Context, n int) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	to := filepath.Join(b.dir, "to")
+	to := b.to
 	defer func() { err = errors.Join(err, stop(), os.RemoveAll(to)) }()
 	if err := os.MkdirAll(to, 0o700); err != nil {
 		return s, err

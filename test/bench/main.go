@@ -35,6 +35,8 @@ func main() {
 // bench is what all measurements share.
 type bench struct {
 	dir     string // everything is below it
+	to      string // what is fetched
+	disk    string // folder on a disk
 	tools   string
 	mooring string
 	rounds  int
@@ -58,7 +60,7 @@ type section struct {
 }
 
 var sections = []section{
-	{"transfers", transfers}, {"link", overLink}, {"many", manyUnchanged}, {"growth", growth}, {"health", checks}, {"api", readings},
+	{"transfers", transfers}, {"disk", onDisk}, {"link", overLink}, {"many", manyUnchanged}, {"growth", growth}, {"health", checks}, {"api", readings},
 }
 
 func run(ctx context.Context) (err error) {
@@ -71,8 +73,9 @@ func run(ctx context.Context) (err error) {
 		out    = flag.String("o", "", "`file` to write the report to, in Markdown; only with all sections")
 		work   = flag.String("work", memoryDisk(), "`folder` for data; one in memory takes the disk out of what is measured")
 		absent = flag.String("without", "", "`programs` to go without, s5cmd or rclone; one that is missing is an error otherwise")
-		only   = flag.String("only", "", "sections to run, a `pattern` (transfers, link, many, growth, health, api)")
+		only   = flag.String("only", "", "sections to run, a `pattern` (transfers, disk, link, many, growth, health, api)")
 	)
+	flag.StringVar(&b.disk, "disk", "", "`folder` on a disk, that of temporary files if empty")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often each tool does each job")
 	flag.IntVar(&b.small, "small", 20_000, "small objects")
 	flag.IntVar(&b.large, "large", 20, "large objects")
@@ -91,6 +94,7 @@ func run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	b.to = filepath.Join(b.dir, "to")
 	b.tools = must(filepath.Abs(*tools))
 	if err := b.equipped(); err != nil {
 		return err

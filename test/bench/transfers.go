@@ -73,16 +73,15 @@ func (b *bench) versitygw(ctx context.Context, sets ...dataSet) (from remote, st
 func (b *bench) round(ctx context.Context, n int, t *table, tools []tool, set dataSet, from remote, jobs ...string) error {
 	for i := range tools {
 		tool := tools[(i+n)%len(tools)]
-		to := filepath.Join(b.dir, "to")
 		for _, job := range jobs {
-			s, err := b.fetched(ctx, tool, set, from, to)
+			s, err := b.fetched(ctx, tool, set, from, b.to)
 			if err != nil {
 				return err
 			}
 			t.add(job, tool.name, s)
 			say("round %d  %-10s %-18s %s", n+1, job, tool.name, s)
 		}
-		if err := os.RemoveAll(to); err != nil {
+		if err := os.RemoveAll(b.to); err != nil {
 			return err
 		}
 		syscall.Sync() // nobody waits for what another one has left to the disk
