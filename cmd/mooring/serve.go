@@ -111,9 +111,11 @@ func httpServer(h http.Handler, p patience) *http.Server {
 	return &http.Server{Handler: h, ReadHeaderTimeout: p.header, ReadTimeout: p.read, IdleTimeout: p.idle, MaxHeaderBytes: maxHeader}
 }
 
-// serve answers requests and works until ctx ends. ready is called with the
-// server's URL once it listens.
+// serve answers requests and works until ctx ends, or until it can't answer any
+// more. ready is called with the server's URL once it listens.
 func (a *app) serve(ctx context.Context, ready func(url string)) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.settings.Listen)
 	if err != nil {
 		return errs.New(errs.Unavailable, "serve", "can't listen on "+a.settings.Listen+": is another server running there?")
@@ -143,6 +145,7 @@ func (a *app) serve(ctx context.Context, ready func(url string)) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
 	}
+	stop() // who works on without an answer to anybody is not noticed, nor started again
 	running.Wait()
 	return err
 }
