@@ -33,7 +33,7 @@ type corpus struct {
 	corpusRemovals bool   // tell of what has gone elsewhere as it is now
 	restrictToMine bool
 	bound          uint64
-	since          int64 // number of the first change that is asked for
+	since          int64 // number of the first change that is asked for, on this page or one before
 }
 
 // corpus reads whose log a request asks for. The lock is held.
@@ -68,7 +68,7 @@ func (x *exchange) startPageToken() error {
 	}
 	x.s.mu.Lock()
 	c, err := x.corpus(true)
-	token := pageToken{c.bound, x.s.change + 1}
+	token := pageToken{Bound: c.bound, Next: x.s.change + 1}
 	x.s.mu.Unlock()
 	if err != nil {
 		return err
@@ -112,7 +112,9 @@ func (x *exchange) changePage(fields selection, size int) (object, error) {
 	if from.Next > x.s.change+1 {
 		return nil, badParameter("pageToken", "invalid", "Invalid Value")
 	}
-	c.since = from.Next
+	if c.since = from.First; c.since == 0 {
+		c.since = from.Next
+	}
 	plan := x.plan.list
 	var list []object
 	last, next := from.Next, int64(0)
@@ -133,11 +135,11 @@ func (x *exchange) changePage(fields selection, size int) (object, error) {
 	}
 	page := object{"kind": "drive#changeList", "changes": plan.reorder(list)}
 	if next > 0 && !plan.claimEnd {
-		page["nextPageToken"] = pageToken{c.bound, next}.String()
+		page["nextPageToken"] = pageToken{Bound: c.bound, Next: next, First: c.since}.String()
 	} else if plan.empty {
 		page["nextPageToken"] = from.String()
 	} else {
-		page["newStartPageToken"] = pageToken{c.bound, x.s.change + 1}.String()
+		page["newStartPageToken"] = pageToken{Bound: c.bound, Next: x.s.change + 1}.String()
 	}
 	return page, nil
 }

@@ -115,7 +115,7 @@ func (x *exchange) listPage(l listing, fields selection) (object, error) {
 	if plan.overlap {
 		last = before
 	}
-	return x.filePage(list, pageToken{l.token.Bound, last}, more || plan.empty), nil
+	return x.filePage(list, pageToken{Bound: l.token.Bound, Next: last}, more || plan.empty), nil
 }
 
 func (x *exchange) sortedPage(l listing, candidates []*item, match func(*item) bool, fields selection) object {
@@ -147,7 +147,7 @@ func (x *exchange) sortedPage(l listing, candidates []*item, match func(*item) b
 	if plan.overlap && to > from {
 		to--
 	}
-	return x.filePage(list, pageToken{l.token.Bound, int64(to)}, more)
+	return x.filePage(list, pageToken{Bound: l.token.Bound, Next: int64(to)}, more)
 }
 
 func (x *exchange) filePage(list []object, next pageToken, more bool) object {

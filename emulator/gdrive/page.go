@@ -12,6 +12,7 @@ import (
 type pageToken struct {
 	Bound uint64 `json:"b"`
 	Next  int64  `json:"n"`
+	First int64  `json:"f,omitempty"` // of a log, where its pages began
 }
 
 // bind makes a number of what a token is bound to.
@@ -39,7 +40,7 @@ func readToken(text string, bound uint64) (pageToken, error) {
 		return t, bad
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text[4:])
-	if err != nil || json.Unmarshal(raw, &t) != nil || t.Bound != bound || t.Next < 0 {
+	if err != nil || json.Unmarshal(raw, &t) != nil || t.Bound != bound || t.Next < 0 || t.First < 0 {
 		return t, bad
 	}
 	return t, nil

@@ -27,6 +27,12 @@ func (s *Sync) Runnable() error {
 	return nil
 }
 
+// Due reports whether a run should be started: it was asked for, or its time has come.
+func (s *Sync) Due(now time.Time) bool {
+	asked, come := s.Triggered > s.TriggerDone, s.NextSyncAt != nil && !s.NextSyncAt.After(now)
+	return s.DeletedAt == nil && (asked || come)
+}
+
 // Begin notes that a run starts. A trigger given before it is answered by it.
 func (s *Sync) Begin(run id.Run, now time.Time) error {
 	if err := s.Runnable(); err != nil {

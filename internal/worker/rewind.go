@@ -19,6 +19,7 @@ import (
 
 const (
 	rewindEvery  = time.Hour
+	rewindSettle = 30 // polls, after which is looked once more
 	rewindBatch  = 200
 	rewindAtOnce = 8 // so that a store can commit several together
 )
@@ -29,10 +30,16 @@ func (w *Worker) rewinding(ctx context.Context) {
 	tick := time.NewTicker(or(w.Poll, defaultPoll))
 	defer tick.Stop()
 	var watch clock.Watch
-	var looked time.Time
+	var looked, settled time.Time
 	for due := true; ; {
-		due = watch.Back(w.Now()) || due || time.Since(looked) > rewindEvery
-		if due {
+		if watch.Back(w.Now()) {
+			// Who had read the clock before may write after the look: there is a second.
+			due, settled = true, time.Now().Add(rewindSettle*or(w.Poll, defaultPoll))
+		}
+		if !settled.IsZero() && time.Now().After(settled) {
+			due, settled = true, time.Time{}
+		}
+		if due = due || time.Since(looked) > rewindEvery; due {
 			err := w.Once(ctx, "rewind", w.Rewind)
 			if due, looked = errors.Is(err, errHeld), time.Now(); !due {
 				w.complainIf(ctx, "looking for what a wrong clock has put off", err)

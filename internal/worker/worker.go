@@ -214,10 +214,25 @@ func (w *Worker) tryRun(ctx context.Context, slots chan struct{}, ref system.Syn
 		<-slots
 		return true, err
 	}
+	if due, err := w.due(ctx, ref); err != nil || !due {
+		claim.Release()
+		<-slots
+		return true, err
+	}
 	w.start(ref, claim, func() { <-slots; w.Wake() }, func(ctx context.Context) (syncing.Run, error) {
 		return w.Runner.Run(ctx, ref.Org, ref.Sync, claim.Lease, w.id)
 	})
 	return true, nil
+}
+
+// due looks again once the lease is held: a run may have ended between the look at
+// the queue and the claim, and what was due then is done.
+func (w *Worker) due(ctx context.Context, ref system.SyncRef) (bool, error) {
+	s, err := w.Store.Syncs().Get(ctx, ref.Org, ref.Sync)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	return s.Due(w.Now()), err
 }
 
 func leaseOf(s id.Sync) string { return "sync/" + string(s) }
