@@ -11,11 +11,11 @@ import (
 	"mooring/internal/config"
 )
 
-// TestASignInLinkOpensTheDashboard: who may open the data directory gets in, and
-// both surfaces answer where they should.
-func TestASignInLinkOpensTheDashboard(t *testing.T) {
+// newApp opens a new data directory.
+func newApp(t *testing.T, listen string) *app {
+	t.Helper()
 	settings := config.Flags(pflag.NewFlagSet("", pflag.ContinueOnError))
-	settings.DataDir = t.TempDir()
+	settings.DataDir, settings.Listen = t.TempDir(), listen
 	if err := settings.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,14 @@ func TestASignInLinkOpensTheDashboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer a.close()
+	t.Cleanup(func() { a.close() })
+	return a
+}
+
+// TestASignInLinkOpensTheDashboard: who may open the data directory gets in, and
+// both surfaces answer where they should.
+func TestASignInLinkOpensTheDashboard(t *testing.T) {
+	a := newApp(t, config.DefaultListen)
 	if !a.founded {
 		t.Error("a new store is not known as one")
 	}

@@ -9,10 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/spf13/pflag"
-
-	"mooring/internal/config"
 )
 
 // TestSlowAndTalkativeClients: one that sends its headers or its body a byte at
@@ -84,17 +80,8 @@ func TestSlowAndTalkativeClients(t *testing.T) {
 // A server without a listener that goes on working is neither noticed nor
 // started again by whoever watches it.
 func TestAServerThatCantAnswerEnds(t *testing.T) {
-	settings := config.Flags(pflag.NewFlagSet("", pflag.ContinueOnError))
-	settings.DataDir, settings.Listen = t.TempDir(), "127.0.0.1:0"
-	if err := settings.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	a, err := openApp(t.Context(), settings, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.close()
-	settings.TLSCert, settings.TLSKey = "gone since", "gone since"
+	a := newApp(t, "127.0.0.1:0")
+	a.settings.TLSCert, a.settings.TLSKey = "gone since", "gone since"
 	if err := a.serve(t.Context(), func(string) {}); err == nil {
 		t.Error("it ended without a word")
 	}

@@ -41,9 +41,8 @@ func readings(ctx context.Context, b *bench) (report string, err error) {
 	if err != nil {
 		return "", err
 	}
-	to := b.to
-	defer func() { err = errors.Join(err, stop(), os.RemoveAll(to)) }()
-	if err := os.MkdirAll(to, 0o700); err != nil {
+	defer func() { err = errors.Join(err, stop(), os.RemoveAll(b.to)) }()
+	if err := os.MkdirAll(b.to, 0o700); err != nil {
 		return "", err
 	}
 	report = fmt.Sprintf("## Reading the API\n\nOver HTTP and kept connections, %d at a time; the client shares the machine.\n\n"+
@@ -51,7 +50,7 @@ func readings(ctx context.Context, b *bench) (report string, err error) {
 		"|---|---|---|---|---|---|---|\n", askers)
 	var ids []string
 	for _, n := range []int{b.connections / 16, b.connections / 4, b.connections} {
-		rows, err := b.read(ctx, to, from, n, &ids)
+		rows, err := b.read(ctx, from, n, &ids)
 		if err != nil {
 			return "", err
 		}
@@ -61,8 +60,8 @@ func readings(ctx context.Context, b *bench) (report string, err error) {
 }
 
 // read stores connections until there are n, and asks for them.
-func (b *bench) read(ctx context.Context, to string, from remote, n int, ids *[]string) (rows string, err error) {
-	j, err := b.serve(ctx, to, from)
+func (b *bench) read(ctx context.Context, from remote, n int, ids *[]string) (rows string, err error) {
+	j, err := b.serve(ctx, b.to, from)
 	if err != nil {
 		return "", err
 	}
@@ -77,7 +76,7 @@ func (b *bench) read(ctx context.Context, to string, from remote, n int, ids *[]
 		return "", err
 	}
 	*ids = append(*ids, more...)
-	if j, err = b.serve(ctx, to, from); err != nil {
+	if j, err = b.serve(ctx, b.to, from); err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, j.server.Stop()) }()

@@ -57,17 +57,16 @@ func (b *bench) grow(ctx context.Context, set dataSet) (g grown, err error) {
 	if err != nil {
 		return g, err
 	}
-	to := b.to
-	defer func() { err = errors.Join(err, stop(), os.RemoveAll(to)) }()
-	if err := os.MkdirAll(to, 0o700); err != nil {
+	defer func() { err = errors.Join(err, stop(), os.RemoveAll(b.to)) }()
+	if err := os.MkdirAll(b.to, 0o700); err != nil {
 		return g, err
 	}
-	if g.first, g.memory, err = b.watched(ctx, set, from, to); err != nil {
+	if g.first, g.memory, err = b.watched(ctx, set, from); err != nil {
 		return g, err
 	}
 	say("%8d fetched    %s", set.Count, g.first)
 	began := time.Now()
-	j, err := b.serve(ctx, to, from)
+	j, err := b.serve(ctx, b.to, from)
 	if err != nil {
 		return g, err
 	}
@@ -83,8 +82,8 @@ func (b *bench) grow(ctx context.Context, set dataSet) (g grown, err error) {
 }
 
 // watched fetches a set for the first time and reads the server's memory meanwhile.
-func (b *bench) watched(ctx context.Context, set dataSet, from remote, to string) (s sample, memory []int64, err error) {
-	j, err := b.serve(ctx, to, from)
+func (b *bench) watched(ctx context.Context, set dataSet, from remote) (s sample, memory []int64, err error) {
+	j, err := b.serve(ctx, b.to, from)
 	if err != nil {
 		return s, nil, err
 	}

@@ -42,12 +42,11 @@ func (b *bench) checked(ctx context.Context, n int) (s sample, err error) {
 	if err != nil {
 		return s, err
 	}
-	to := b.to
-	defer func() { err = errors.Join(err, stop(), os.RemoveAll(to)) }()
-	if err := os.MkdirAll(to, 0o700); err != nil {
+	defer func() { err = errors.Join(err, stop(), os.RemoveAll(b.to)) }()
+	if err := os.MkdirAll(b.to, 0o700); err != nil {
 		return s, err
 	}
-	j, err := b.serve(ctx, to, from)
+	j, err := b.serve(ctx, b.to, from)
 	if err != nil {
 		return s, err
 	}
@@ -59,7 +58,7 @@ func (b *bench) checked(ctx context.Context, n int) (s sample, err error) {
 	if err := j.makeDue(ctx, due, ids); err != nil {
 		return s, err
 	}
-	if j, err = b.serve(ctx, to, from); err != nil {
+	if j, err = b.serve(ctx, b.to, from); err != nil {
 		return s, err
 	}
 	defer func() { err = errors.Join(err, j.server.Stop()) }()
