@@ -3,10 +3,13 @@
 package browser
 
 import (
+	"bytes"
+	"io"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,11 +40,14 @@ func TestDashboard(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "node", append([]string{"--test", "--test-concurrency=1", "--test-reporter=spec"}, files...)...)
 	cmd.Env = append(os.Environ(), "MOORING_TEST_CONTROL="+control.URL, "MOORING_TEST_PROXY="+far.URL)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	var report bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(os.Stdout, &report), os.Stderr
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {
 		t.Errorf("the browser tests failed: %v", err)
 		worlds.showLogs()
+		_, failures, _ := strings.Cut(report.String(), "failing tests:")
+		t.Logf("what failed, again, for whoever sees a log's end only:%s", failures)
 	}
 	for _, target := range outside.asked() {
 		t.Errorf("the browser asked for %s", target)

@@ -1,7 +1,7 @@
 // The job without a mouse: focus is where it should be, and always to be seen.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {openWindow, startJob, startWorld} from './harness.mjs';
+import {followed, openWindow, startJob, startWorld} from './harness.mjs';
 
 /** Presses Tab until what is focused has the name. */
 async function tabTo(page, name) {
@@ -30,7 +30,8 @@ test('signed in, run, and read with the keyboard alone', async () => {
   const w = await openWindow();
   const {page} = w;
   await page.goto(world.url + '/sign-in');
-  await page.keyboard.type(world.key); // the field has the focus
+  await page.waitForFunction(() => document.activeElement.id === 'key'); // of itself, with the first frame after the page is there
+  await page.keyboard.type(world.key);
   await page.keyboard.press('Enter');
   await page.waitForURL(/\/connections/);
   await tabTo(page, /^Skip to content$/);
@@ -48,6 +49,7 @@ test('signed in, run, and read with the keyboard alone', async () => {
   await page.getByText('A run begins as soon as a worker is free.').first().waitFor();
   const run = await job.ended(2);
   assert.equal(run.ledger.synced, 1);
+  await followed(page);
   await page.goto(`${world.url}/buckets/${job.bucket}`);
   await tabTo(page, /^raw\/b\.txt$/);
   await page.keyboard.press('Enter');

@@ -1,7 +1,7 @@
 // The main job: a sync from its first byte to its audit trail.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {openWindow, picture, signIn, startJob, startWorld, until} from './harness.mjs';
+import {followed, openWindow, picture, signIn, startJob, startWorld, until} from './harness.mjs';
 
 const sum = text => {
   const [total, ...parts] = text.replace(/[\u202f\s]/g, ' ').match(/(\d[\d ]*) discovered = (\d[\d ]*) synced \+ (\d[\d ]*) unchanged \+ (\d[\d ]*) filtered \+ (\d[\d ]*) duplicate \+ (\d[\d ]*) skipped \+ (\d[\d ]*) failed/).slice(1).map(n => Number(n.replaceAll(' ', '')));
@@ -53,6 +53,7 @@ test('a dead letter says why, and is retried', async () => {
   await letters.getByRole('button', {name: 'Retry all of this kind'}).click();
   await w.page.getByText('tried again with the next run').waitFor();
   await job.ended(2);
+  await followed(w.page);
   await w.page.goto(job.url);
   await letters.getByText('nothing that was found is missing').waitFor();
   await w.done();
