@@ -25,19 +25,9 @@ func (m Match) matches(e *Request) bool {
 		(m.If == nil || m.If(*e))
 }
 
-// Fault is a scripted failure: of the requests that match, those counted by Nth,
-// or by After and Times, meet the Action.
-type Fault struct {
-	Match Match
-	// Nth, when not zero, selects exactly one request: the Nth that matches,
-	// counted from 1.
-	Nth int
-	// After lets this many matching requests pass first.
-	After int
-	// Times ends the fault after this many requests; zero is never.
-	Times  int
-	Action Action
-}
+// Fault is a scripted failure: of the requests that match, those counted by Nth
+// (from 1), or by After and Times (zero: all), meet the Action.
+type Fault = fault.Fault[Match, Action]
 
 // Injection is a fault at work. Hits returns how many requests have met it, Seen
 // how many have matched; Remove ends it.
@@ -47,7 +37,7 @@ type Injection = fault.Injection[Request, Action]
 // injection, and of several answers the first is given. Faults apply before
 // credentials are looked at.
 func (s *Server) Inject(f Fault) *Injection {
-	return s.faults.Inject(f.Match.matches, fault.Script{Nth: f.Nth, After: f.After, Times: f.Times}, f.Action)
+	return fault.Inject(&s.faults, Match.matches, f)
 }
 
 // ClearFaults removes all faults.

@@ -7,19 +7,26 @@ import (
 	"sync"
 )
 
-// Script says which of the matching requests meet a fault: those counted by Nth,
-// or by After and Times.
-type Script struct {
-	Nth   int // exactly this one, counted from 1; 0: see After and Times
-	After int // so many pass first
-	Times int // so many meet it, 0: all
+// Fault is a scripted failure: of the requests that match, those counted by Nth,
+// or by After and Times, meet the Action.
+type Fault[M, A any] struct {
+	Match M
+	// Nth, when not zero, selects exactly one request: the Nth that matches,
+	// counted from 1.
+	Nth int
+	// After lets this many matching requests pass first.
+	After int
+	// Times ends the fault after this many requests; zero is never.
+	Times  int
+	Action A
 }
 
 // Injection is a fault at work on requests of type R, with an action of type A.
 type Injection[R, A any] struct {
 	owner   *Faults[R, A]
 	matches func(*R) bool
-	script  Script
+	after   int
+	times   int
 	action  A
 	seen    int
 	hits    int
@@ -34,14 +41,14 @@ type Faults[R, A any] struct {
 }
 
 // Inject adds a fault. Several may meet one request, in the order of injection.
-func (f *Faults[R, A]) Inject(matches func(*R) bool, s Script, action A) *Injection[R, A] {
-	if s.Nth > 0 {
-		s.After, s.Times = s.Nth-1, 1
+func Inject[M, R, A any](fs *Faults[R, A], matches func(M, *R) bool, f Fault[M, A]) *Injection[R, A] {
+	if f.Nth > 0 {
+		f.After, f.Times = f.Nth-1, 1
 	}
-	i := &Injection[R, A]{owner: f, matches: matches, script: s, action: action}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.list = append(f.list, i)
+	i := &Injection[R, A]{owner: fs, matches: func(r *R) bool { return matches(f.Match, r) }, after: f.After, times: f.Times, action: f.Action}
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.list = append(fs.list, i)
 	return i
 }
 
@@ -70,7 +77,7 @@ func (i *Injection[R, A]) due(r *R) bool {
 		return false
 	}
 	i.seen++
-	if i.seen <= i.script.After || i.script.Times > 0 && i.hits >= i.script.Times {
+	if i.seen <= i.after || i.times > 0 && i.hits >= i.times {
 		return false
 	}
 	i.hits++

@@ -26,10 +26,10 @@ func TestGlob(t *testing.T) {
 // Of concurrent requests exactly as many meet a fault as it says.
 func TestExactlyAsManyMeetAFault(t *testing.T) {
 	var f fault.Faults[int, string]
-	even := func(r *int) bool { return *r%2 == 0 }
-	nth := f.Inject(even, fault.Script{Nth: 3}, "nth")
-	some := f.Inject(even, fault.Script{After: 10, Times: 5}, "some")
-	all := f.Inject(func(*int) bool { return true }, fault.Script{}, "all")
+	divides := func(by int, r *int) bool { return *r%by == 0 }
+	nth := fault.Inject(&f, divides, fault.Fault[int, string]{Match: 2, Nth: 3, Action: "nth"})
+	some := fault.Inject(&f, divides, fault.Fault[int, string]{Match: 2, After: 10, Times: 5, Action: "some"})
+	all := fault.Inject(&f, divides, fault.Fault[int, string]{Match: 1, Action: "all"})
 	var met atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 100 {
