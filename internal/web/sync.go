@@ -62,6 +62,7 @@ type syncData struct {
 	Kind       string // the letters shown are of this kind, "" for all
 	First      bool
 	Here, Next string // addresses of pages of letters
+	Again      string // address of this page
 	Form       []field
 }
 
@@ -264,14 +265,18 @@ func (v *visit) readLetters(d *syncData) error {
 		return err
 	}
 	d.Letters = found.Items
-	narrowed := url.Values{}
-	if d.Kind != "" {
-		narrowed.Set("kind", d.Kind)
+	at := func(cursor string) string {
+		asked := url.Values{}
+		for name, value := range map[string]string{"kind": d.Kind, "letters": cursor} {
+			if value != "" {
+				asked.Set(name, value)
+			}
+		}
+		return withQuery(syncURL(d.Sync), asked)
 	}
-	d.Here = withQuery(syncURL(d.Sync), narrowed)
+	d.Here, d.Again = at(""), at(q.Get("letters"))
 	if found.Next != "" {
-		narrowed.Set("letters", found.Next)
-		d.Next = withQuery(syncURL(d.Sync), narrowed)
+		d.Next = at(found.Next)
 	}
 	return nil
 }

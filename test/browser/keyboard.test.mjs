@@ -1,7 +1,7 @@
 // The job without a mouse: focus is where it should be, and always to be seen.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {followed, openWindow, startJob, startWorld} from './harness.mjs';
+import {followed, openWindow, signIn, startJob, startWorld, until} from './harness.mjs';
 
 /** Presses Tab until what is focused has the name. */
 async function tabTo(page, name) {
@@ -58,5 +58,52 @@ test('signed in, run, and read with the keyboard alone', async () => {
   await tabTo(page, /^Download$/);
   await page.keyboard.press('Enter');
   assert.equal((await arriving).suggestedFilename(), 'b.txt');
+  await w.done();
+});
+
+test('what is live takes away neither focus, selection nor what is typed', async () => {
+  const world = await startWorld();
+  for (const n of ['1', '2', '3']) await world.put(`raw/${n}.bin`, 1000);
+  const hold = key => world.fault('hold', {operation: 'GetObject', key});
+  await hold('raw/3.bin');
+  const job = await startJob(world);
+  const w = await openWindow();
+  await signIn(w, world);
+  const {page} = w;
+  await page.goto(job.url + '?done=triggered');
+  await page.getByText('A run begins as soon as a worker is free.').first().waitFor();
+  const progress = page.locator('#progress');
+  await progress.getByText('Running').waitFor();
+  await until('two files have arrived', async () => /1, 0 wait/.test(await progress.textContent()));
+
+  // Parts that come leave a selection alone, and go on when it is gone.
+  const chosen = () => page.evaluate(() => document.getSelection().toString());
+  await progress.locator('dt', {hasText: 'Arrived'}).selectText();
+  assert.equal(await chosen(), 'Arrived');
+  const streamed = await page.evaluate(url => new Promise(done => { // a stream of one's own: when it has brought a second part, so has the page's
+    const source = new EventSource(url + '/events');
+    let parts = 0;
+    source.addEventListener('part', () => { if (++parts === 3) { source.close(); done(parts); } });
+  }), job.url);
+  assert.equal(streamed, 3);
+  assert.equal(await chosen(), 'Arrived');
+
+  await page.getByText('Pause', {exact: true}).first().click();
+  await page.getByLabel('Reason').fill('half a sen');
+  await page.locator('#run').focus();
+  await progress.locator('dt', {hasText: 'Arrived'}).selectText();
+  await world.clear();
+  await job.ended(1);
+  assert.equal(await chosen(), 'Arrived');
+  await page.evaluate(() => document.getSelection().empty());
+  await followed(page);
+  await progress.getByText('Completed').waitFor();
+  await page.locator('section', {has: page.locator('#runs')}).getByRole('cell', {name: 'Completed'}).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'run');
+  assert.equal(await page.getByLabel('Reason').inputValue(), 'half a sen');
+
+  assert.match(await page.locator('#notice').textContent(), /A run begins/);
+  await page.reload();
+  assert.equal((await page.locator('#notice').textContent()).trim(), '');
   await w.done();
 });

@@ -23,9 +23,21 @@ function mark() {
   problem.scrollIntoView({block: "nearest"});
 }
 
-document.addEventListener("htmx:afterSwap", (e) => {
-  if (e.detail.target.id === "problem" || document.querySelector("#problem > *")) mark();
+// Swaps bring a problem as a new element; those of other parts leave the one that is read alone.
+let marked = document.getElementById("problem");
+document.addEventListener("htmx:afterSwap", () => {
+  const problem = document.getElementById("problem");
+  if (problem === marked) return;
+  marked = problem;
+  mark();
 });
+
+// A notice is said once: not when the page is loaded again.
+const address = new URL(window.location);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  window.history.replaceState(window.history.state, "", address);
+}
 
 // A connection that broke is said where problems are said.
 document.addEventListener("htmx:sendError", () => {
@@ -46,22 +58,34 @@ for (const area of document.querySelectorAll("textarea[data-drop]")) {
   });
 }
 
-// data-live="URL": server-sent events, each the markup of this element's content.
+// Whether text within an element is selected, which replacing the element would undo.
+function selected(element) {
+  const selection = document.getSelection();
+  return !selection.isCollapsed && selection.containsNode(element, true);
+}
+
+// data-live="URL": server-sent events, each the markup of this element's content. htmx keeps the focus on what has an id.
 function follow(element) {
   const source = new EventSource(element.dataset.live);
+  let shown;
   source.addEventListener("part", (e) => {
     if (!element.isConnected) return source.close();
-    element.innerHTML = e.data;
-    window.htmx.process(element);
+    if (e.data === shown || selected(element)) return; // another comes soon
+    shown = e.data;
+    window.htmx.swap(element, shown, {swapStyle: "innerHTML", ignoreTitle: true});
   });
   source.addEventListener("end", () => {
     source.close();
-    const after = element.dataset.after; // where to go on when it has ended
-    const here = window.location; // what is asked for here stays, and so does the notice that it brings
-    if (after) here.assign(after + (here.pathname === after ? here.search : ""));
+    const around = document.querySelector(element.getAttribute("hx-target"));
+    (function renew() { // hx-trigger="ended" asks for all that the end has changed
+      if (selected(around)) document.addEventListener("selectionchange", renew, {once: true});
+      else window.htmx.trigger(element, "ended");
+    })();
   });
 }
-for (const element of document.querySelectorAll("[data-live]")) follow(element);
+window.htmx.onLoad((part) => {
+  for (const element of part.querySelectorAll("[data-live]")) follow(element);
+});
 
 // data-sure="question" asks before a form is sent.
 document.addEventListener("submit", (e) => {
