@@ -1,9 +1,6 @@
 package api
 
-import (
-	"mooring/internal/provider/driver"
-	"mooring/internal/surface"
-)
+import "mooring/internal/provider/driver"
 
 // Folders and files are what Browse gives, for every provider: the contract
 // speaks of Google Drive alone.
@@ -17,7 +14,7 @@ type folderQuery struct {
 type folderItem struct {
 	ID       string `json:"id"`
 	Name     string `json:"name"`
-	Path     string `json:"path" doc:"from the root, usable as source_path"`
+	Path     string `json:"path" doc:"from the top, usable as source_path"`
 	MimeType string `json:"mime_type"`
 }
 
@@ -35,7 +32,7 @@ func (c *call) listFolders(q folderQuery, _ none) (out listFoldersResponse, err 
 	out = listFoldersResponse{Results: []folderItem{}, ParentPath: q.Path, NextCursor: text(found.Next)}
 	for _, x := range found.Items {
 		if x.Folder {
-			out.Results = append(out.Results, folderItem{ID: x.ID, Name: x.Name, Path: surface.ItemPath(q.Path, x), MimeType: folderType})
+			out.Results = append(out.Results, folderItem{ID: x.ID, Name: x.Name, Path: x.Path, MimeType: folderType})
 		}
 	}
 	return out, err
@@ -50,7 +47,7 @@ type fileQuery struct {
 type fileItem struct {
 	ID         string `json:"id"`
 	Name       string `json:"name"`
-	Path       string `json:"path"`
+	Path       string `json:"path" doc:"from the top"`
 	MimeType   string `json:"mime_type"`
 	SizeBytes  *int64 `json:"size_bytes" doc:"null where it is not known before reading"`
 	ModifiedAt *stamp `json:"modified_at"`
@@ -70,7 +67,7 @@ func (c *call) listFiles(q fileQuery, _ none) (out filesPreviewResponse, err err
 	for _, x := range found.Items {
 		if !x.Folder {
 			out.Results = append(out.Results, fileItem{
-				ID: x.ID, Name: x.Name, Path: surface.ItemPath(q.Path, x), MimeType: mimeOf(x), SizeBytes: sizeOf(x), ModifiedAt: maybe(&x.ModifiedAt),
+				ID: x.ID, Name: x.Name, Path: x.Path, MimeType: mimeOf(x), SizeBytes: sizeOf(x), ModifiedAt: maybe(&x.ModifiedAt),
 			})
 		}
 	}
@@ -87,7 +84,7 @@ type browseQuery struct {
 type browseItem struct {
 	ID         string `json:"id"`
 	Name       string `json:"name"`
-	Path       string `json:"path" doc:"from the root; of a folder usable as source_path"`
+	Path       string `json:"path" doc:"from the top; of a folder usable as source_path"`
 	Folder     bool   `json:"folder"`
 	SizeBytes  *int64 `json:"size_bytes"`
 	ModifiedAt *stamp `json:"modified_at"`
@@ -103,7 +100,7 @@ func (c *call) browse(q browseQuery, _ none) (out browseResponse, err error) {
 	found, err := c.below(q.Path, q.Cursor, q.Limit)
 	out = browseResponse{Results: []browseItem{}, Path: q.Path, Pagination: paging{Limit: q.Limit, Cursor: q.Cursor}.answer(found.Next, -1)}
 	for _, x := range found.Items {
-		item := browseItem{ID: x.ID, Name: x.Name, Path: surface.ItemPath(q.Path, x), Folder: x.Folder, ModifiedAt: maybe(&x.ModifiedAt)}
+		item := browseItem{ID: x.ID, Name: x.Name, Path: x.Path, Folder: x.Folder, ModifiedAt: maybe(&x.ModifiedAt)}
 		if !x.Folder {
 			item.SizeBytes = sizeOf(x)
 		}

@@ -2,7 +2,6 @@ package surface
 
 import (
 	"context"
-	"strings"
 
 	"mooring/internal/access"
 	accessservice "mooring/internal/access/service"
@@ -12,7 +11,6 @@ import (
 	connectionservice "mooring/internal/connection/service"
 	"mooring/internal/errs"
 	"mooring/internal/id"
-	"mooring/internal/provider/driver"
 	"mooring/internal/syncing"
 	syncingservice "mooring/internal/syncing/service"
 )
@@ -56,15 +54,6 @@ func MissingIf(err error, what, name string) error {
 		return Missing(what, name)
 	}
 	return err
-}
-
-// ItemPath is where an item of a listing stands: what the source says, else below
-// the path that was asked for.
-func ItemPath(parent string, x driver.Item) string {
-	if x.Path != "" {
-		return x.Path
-	}
-	return strings.TrimSuffix(parent, "/") + "/" + x.Name
 }
 
 // Connection finds one by id or name.

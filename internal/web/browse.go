@@ -79,11 +79,7 @@ func (v *visit) browse() error {
 	for _, x := range found.Items {
 		item := browseItem{Item: x}
 		if x.Folder {
-			at := surface.ItemPath(path, x)
-			if path != "" { // an item's own path does not name the bucket or drive it is in
-				at = strings.TrimSuffix(path, "/") + "/" + x.Name
-			}
-			item.URL = browseURL(c, at, "")
+			item.URL = browseURL(c, x.Path, "")
 		}
 		d.Items = append(d.Items, item)
 	}

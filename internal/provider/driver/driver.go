@@ -183,7 +183,9 @@ type Item struct {
 // it once it holds some 16 MiB.
 const MaxInline = 1 << 20
 
-// Listing is a page of Browse, folders first where the provider can say so.
+// Listing is a page of Browse, folders first where the provider can say so. The
+// Path of an entry is from the connection's top: of a folder, Browse and a Scope
+// take it as it is.
 type Listing struct {
 	Items []Item
 	Next  string // "" on the last page

@@ -65,10 +65,16 @@ func (s *source) browse(ctx context.Context, path, page string, limit int) (driv
 	if err != nil {
 		return driver.Listing{}, browsed(err, page)
 	}
+	named := map[string]int{} // a path that would be that of several folders is that of none
+	for _, f := range l.Files {
+		if isFolder(f) {
+			named[f.Name]++
+		}
+	}
 	var out driver.Listing
 	for _, f := range l.Files {
 		it := s.browseItem(p, f)
-		if !shared && !isShortcut(f) {
+		if !shared && !isShortcut(f) && named[f.Name] < 2 {
 			it.Path = under(path, it)
 		}
 		out.Items = append(out.Items, it)

@@ -34,6 +34,9 @@ func TestTheTopShowsAllThatCanBeChosen(t *testing.T) {
 		s.SharedDrive("Drive "+string(rune('A'+s.Count()%26))+s.SharedDrive("x", account), account)
 	}
 	mine := s.Folder(s.User(account), "Mine")
+	for range 2 {
+		s.Folder(s.User(account), "Twice")
+	}
 	shared := s.Folder(s.User("owner@emulator.example"), "Shared")
 	s.Share(shared, account)
 	got := browseAll(t, src, "/")

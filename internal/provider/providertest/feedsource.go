@@ -245,7 +245,9 @@ func (f *Feed) Browse(ctx context.Context, path, page string, limit int) (driver
 	var all []driver.Item
 	for _, n := range f.below(root) {
 		if n.parent == root {
-			all = append(all, f.item(n, root))
+			it := f.item(n, root)
+			it.Path = it.ID
+			all = append(all, it)
 		}
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Folder && !all[j].Folder })

@@ -109,11 +109,13 @@ func (f *Flat) Browse(ctx context.Context, path, page string, limit int) (driver
 		rel := o.key[len(s.base):]
 		if dir, _, below := strings.Cut(rel, "/"); below {
 			full := s.base + dir
-			out.Items = append(out.Items, driver.Item{ID: f.ID(full + "/"), Path: full, Rel: dir, Name: dir, Folder: true, Size: -1})
+			out.Items = append(out.Items, driver.Item{ID: f.ID(full + "/"), Path: f.opts.Bucket + "/" + full, Rel: dir, Name: dir, Folder: true, Size: -1})
 			o = f.ceil(full + "0") // the byte after the slash
 			continue
 		}
-		out.Items = append(out.Items, f.item(o, s.base))
+		it := f.item(o, s.base)
+		it.Path = f.opts.Bucket + "/" + o.key
+		out.Items = append(out.Items, it)
 		o = f.ceil(o.key + "\x00")
 	}
 	return out, nil

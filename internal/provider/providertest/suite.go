@@ -105,6 +105,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"Attributes", testAttributes},
 		{"Check", testCheck},
 		{"Browse", testBrowse},
+		{"BrowseFromTheTop", testBrowseTop},
 		{"MissingPath", testMissing},
 		{"Errors", testErrors},
 		{"Canceled", testCanceled},

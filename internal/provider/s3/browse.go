@@ -12,8 +12,8 @@ import (
 )
 
 // Browse implements driver.Source. The top is the buckets; below, folders are
-// what a slash separates. A folder's id, with its slash, is a path to browse; a
-// slash before the bucket's name, as people write it, does not matter.
+// what a slash separates. A slash before the bucket's name, as people write it,
+// does not matter.
 func (s *source) Browse(ctx context.Context, path, page string, limit int) (driver.Listing, error) {
 	limit = max(1, min(limit, 1000))
 	if path = strings.TrimPrefix(path, "/"); path == "" {
@@ -32,16 +32,20 @@ func (s *source) Browse(ctx context.Context, path, page string, limit int) (driv
 	}
 	var out driver.Listing
 	for _, prefix := range l.prefixes {
-		full := strings.TrimSuffix(prefix, "/")
-		rel := strings.TrimPrefix(full, p.base)
-		out.Items = append(out.Items, driver.Item{
-			ID: p.bucket + "/" + prefix, Path: full, Rel: rel, Name: rel, Folder: true, Size: -1,
-		})
+		id := p.bucket + "/" + prefix
+		rel := strings.TrimSuffix(strings.TrimPrefix(prefix, p.base), "/")
+		it := driver.Item{ID: id, Path: strings.TrimSuffix(id, "/"), Rel: rel, Name: nameOf(prefix), Folder: true, Size: -1}
+		if rel == "" { // a folder without a name: its slash alone tells it from the one that it is in
+			it.Path, it.Name = id, "/"
+		}
+		out.Items = append(out.Items, it)
 	}
 	for i := range l.objects {
 		o := &l.objects[i]
 		if k := aws.ToString(o.Key); k != p.base { // the folder's own marker
-			out.Items = append(out.Items, p.listed(o))
+			it := p.listed(o)
+			it.Path = it.ID
+			out.Items = append(out.Items, it)
 		}
 	}
 	if l.more {

@@ -391,13 +391,13 @@ func TestBrowseReachesOddFolders(t *testing.T) {
 			if !it.Folder {
 				met = append(met, it.Path)
 			} else if depth < 5 {
-				walk(it.ID, depth+1)
+				walk(it.Path, depth+1)
 			}
 		}
 	}
 	walk("data", 0)
 	slices.Sort(met)
-	equal(t, "files", met, []string{"../x", "/y", "a b/c", "a//b"})
+	equal(t, "files", met, []string{"data/../x", "data//y", "data/a b/c", "data/a//b"})
 }
 
 // TestBrowseTellsTheCallersMistakesFromTheProviders: what the caller made up is
