@@ -7,7 +7,6 @@ import (
 
 	"mooring/internal/access"
 	"mooring/internal/bucket"
-	bucketservice "mooring/internal/bucket/service"
 	"mooring/internal/connection"
 	"mooring/internal/errs"
 	"mooring/internal/id"
@@ -155,7 +154,8 @@ func (v *visit) newSyncForm(form url.Values) (d syncFormData, err error) {
 		{Name: "schedule", Label: "Or by a schedule", Kind: "text", Optional: true, Help: "Five-field cron, such as 0 6 * * 1-5."},
 		{Name: "time_zone", Label: "Time zone of the schedule", Kind: "text", Optional: true, Help: "Such as Europe/Berlin; UTC without."},
 	}
-	d.NewBucket, err = v.bucketFields()
+	spaces, err := v.namespaces()
+	d.NewBucket = v.bucketFields(spaces)
 	return d, err
 }
 
@@ -168,19 +168,6 @@ func (v *visit) writable() ([]bucket.Bucket, error) {
 		}
 	}
 	return out, err
-}
-
-func (v *visit) bucketFields() ([]field, error) {
-	fields := []field{{Name: "bucket_name", Label: "Name of the new bucket", Kind: "text"}}
-	list, err := v.Store.Namespaces().List(v.ctx(), v.org(), store.Page{Limit: 100})
-	if err != nil || len(list.Items) < 2 {
-		return fields, err
-	}
-	var names []string
-	for _, n := range list.Items {
-		names = append(names, string(n.ID), n.Name)
-	}
-	return append(fields, field{Name: "namespace", Label: "Namespace", Kind: "select", Options: choices("", names...)}), nil
 }
 
 func (v *visit) syncForm() error {
@@ -213,14 +200,7 @@ func (v *visit) makeBucket() error {
 	if err != nil {
 		return err
 	}
-	ns, err := v.Access.Namespace(v.ctx(), v.org(), form.Get("namespace"))
-	if err == nil {
-		err = v.reach().Covers(access.OfBucket(v.org(), ns.ID, ""))
-	}
-	var made bucket.Bucket
-	if err == nil {
-		made, err = v.Buckets.Create(v.ctx(), v.org(), ns.ID, v.actor, bucketservice.CreateRequest{Name: form.Get("bucket_name"), CreatedBy: v.user()})
-	}
+	made, err := v.newBucket(form)
 	if err != nil {
 		p := v.problem(err)
 		filled(d.NewBucket, form, p)

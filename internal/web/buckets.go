@@ -77,7 +77,7 @@ func (v *visit) bucketsPage(status int, sent url.Values, failure error) error {
 	if err != nil {
 		return err
 	}
-	spaces, err := v.Store.Namespaces().List(v.ctx(), v.org(), store.Page{Limit: 1000})
+	spaces, err := v.namespaces()
 	if err != nil {
 		return err
 	}
@@ -90,20 +90,13 @@ func (v *visit) bucketsPage(status int, sent url.Values, failure error) error {
 		v.report(failure, status)
 		fr.Problem = v.problem(failure)
 	}
-	form := []field{
-		{Name: "bucket_name", Label: "Name", Kind: "text"},
-		{Name: "description", Label: "Description", Kind: "text", Optional: true},
-	}
-	if len(spaces.Items) > 1 {
+	if len(spaces) > 1 {
 		d.Names = map[id.Namespace]string{}
-		var pairs []string
-		for _, n := range spaces.Items {
+		for _, n := range spaces {
 			d.Names[n.ID] = n.Name
-			pairs = append(pairs, string(n.ID), n.Name)
 		}
-		form = append(form, field{Name: "namespace", Label: "Namespace", Kind: "select", Options: choices("", pairs...)})
 	}
-	d.Form = filled(form, sent, fr.Problem)
+	d.Form = filled(v.bucketFields(spaces), sent, fr.Problem)
 	narrowed := url.Values{}
 	if f.Search != "" {
 		narrowed.Set("q", f.Search)
@@ -121,22 +114,57 @@ func (v *visit) createBucket() error {
 	if err != nil {
 		return err
 	}
-	ns, err := v.Access.Namespace(v.ctx(), v.org(), form.Get("namespace"))
-	if err != nil {
-		return v.bucketsPage(surface.Status(err, true), form, err)
-	}
-	if err := v.reach().Covers(access.OfBucket(v.org(), ns.ID, "")); err != nil {
-		return err
-	}
-	r := bucketservice.CreateRequest{Name: form.Get("bucket_name"), CreatedBy: v.user()}
-	if text := form.Get("description"); text != "" {
-		r.Description = &text
-	}
-	b, err := v.Buckets.Create(v.ctx(), v.org(), ns.ID, v.actor, r)
+	b, err := v.newBucket(form)
 	if err != nil {
 		return v.bucketsPage(surface.Status(err, true), form, err)
 	}
 	return v.done(bucketURL(b), "bucket-made")
+}
+
+// namespaces are all of the organization.
+func (v *visit) namespaces() ([]access.Namespace, error) {
+	found, err := v.Store.Namespaces().List(v.ctx(), v.org(), store.Page{Limit: 1000})
+	return found.Items, err
+}
+
+// bucketFields are what newBucket reads. What there is only one of is not asked for.
+func (v *visit) bucketFields(spaces []access.Namespace) []field {
+	fields := []field{
+		{Name: "bucket_name", Label: "Name", Kind: "text"},
+		{Name: "description", Label: "Description", Kind: "text", Optional: true},
+	}
+	if len(spaces) > 1 {
+		var pairs []string
+		for _, n := range spaces {
+			pairs = append(pairs, string(n.ID), n.Name)
+		}
+		fields = append(fields, field{Name: "namespace", Label: "Namespace", Kind: "select", Options: choices("", pairs...)})
+	}
+	if names := v.Buckets.DestinationNames(); len(names) > 1 {
+		var pairs []string
+		for _, n := range names {
+			pairs = append(pairs, n, n)
+		}
+		fields = append(fields, field{
+			Name: "destination", Label: "Destination", Kind: "select", Options: choices(bucketservice.DefaultDestination, pairs...),
+			Help: "Where its content is kept. That can't be changed later.",
+		})
+	}
+	return fields
+}
+
+// newBucket makes the bucket that a form describes.
+func (v *visit) newBucket(form url.Values) (bucket.Bucket, error) {
+	ns, err := v.Access.Namespace(v.ctx(), v.org(), form.Get("namespace"))
+	if err == nil {
+		err = v.reach().Covers(access.OfBucket(v.org(), ns.ID, ""))
+	}
+	if err != nil {
+		return bucket.Bucket{}, err
+	}
+	return v.Buckets.Create(v.ctx(), v.org(), ns.ID, v.actor, bucketservice.CreateRequest{
+		Name: form.Get("bucket_name"), Description: orNil(form.Get("description")), Destination: form.Get("destination"), CreatedBy: v.user(),
+	})
 }
 
 // bucket finds the one that the path names, in whichever namespace it is.
@@ -152,6 +180,7 @@ func (v *visit) bucket() (bucket.Bucket, error) {
 type bucketData struct {
 	Now        time.Time
 	Bucket     bucket.Bucket
+	Several    bool // destinations
 	Live       bool
 	Syncs      []syncing.Sync
 	MoreSyncs  bool
@@ -189,7 +218,7 @@ func (v *visit) bucketPage(status int, failure error) error {
 		return err
 	}
 	d := bucketData{
-		Now: v.now(), Bucket: b, Live: b.Status == bucket.Active, Syncs: syncs.Items, MoreSyncs: syncs.Next != "", Objects: found.Items, All: f.Search == "", First: q.Get("cursor") == "",
+		Now: v.now(), Bucket: b, Several: len(v.Buckets.DestinationNames()) > 1, Live: b.Status == bucket.Active, Syncs: syncs.Items, MoreSyncs: syncs.Next != "", Objects: found.Items, All: f.Search == "", First: q.Get("cursor") == "",
 		Filters: []field{
 			{Name: "q", Label: "Path contains", Kind: "search", Value: f.Search},
 			{Name: "sort", Label: "Order", Kind: "select", Options: choices(q.Get("sort"), "", "Newest first", "path", "By path", "size", "Largest first", "new", "Changed last")},

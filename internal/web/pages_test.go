@@ -16,6 +16,7 @@ import (
 	"mooring/internal/audit"
 	"mooring/internal/connection"
 	"mooring/internal/id"
+	"mooring/internal/sink/sinktest"
 	"mooring/internal/web"
 )
 
@@ -295,5 +296,38 @@ func TestTenThousandConnections(t *testing.T) {
 	found := b.want(http.StatusOK, "/connections?q=THE+FIRST", nil).body
 	if strings.Count(found, "<td role=\"cell\"><a href=\"/connections/conn_") != 1 {
 		t.Error("the one that was looked for is not alone")
+	}
+}
+
+// TestDestinationsAreChosen: where there are several, a bucket picks one, and its
+// page says which; where there is one, nobody is asked.
+func TestDestinationsAreChosen(t *testing.T) {
+	w := newWorld(t)
+	b := w.signedIn(w.admin)
+	path := b.connect("a")
+	for _, at := range []string{"/buckets", path + "/sync"} {
+		if strings.Contains(b.want(http.StatusOK, at, nil).body, `name="destination"`) {
+			t.Errorf("%s asks for the only destination", at)
+		}
+	}
+	w.server.Buckets.Destinations["archive"] = sinktest.NewMemory()
+	for at, action := range map[string]string{"/buckets": "/buckets", path + "/sync": path + "/bucket"} {
+		if form := b.want(http.StatusOK, at, nil).body; !strings.Contains(form, `<option value="default" selected>`) || !strings.Contains(form, `<option value="archive">`) {
+			t.Errorf("%s does not offer the destinations\n%s", at, form)
+		}
+		for _, destination := range []string{"archive", "default"} {
+			name := destination + strings.ReplaceAll(action, "/", "-")
+			b.want(http.StatusSeeOther, action, url.Values{"bucket_name": {name}, "destination": {destination}})
+			made, err := w.store.Buckets().ByName(t.Context(), w.org.Organization.ID, w.org.Namespace.ID, name)
+			if err != nil || made.Destination != destination {
+				t.Errorf("%s makes %+v, %v", action, made, err)
+			}
+			if page := b.want(http.StatusOK, "/buckets/"+string(made.ID), nil).body; !strings.Contains(page, "in the destination "+destination) {
+				t.Errorf("the page does not say that it is in %s", destination)
+			}
+		}
+		if got := b.want(http.StatusUnprocessableEntity, action, url.Values{"bucket_name": {"x"}, "destination": {"elsewhere"}}); !strings.Contains(got.body, `href="#destination"`) {
+			t.Errorf("%s does not lead to what is wrong", action)
+		}
 	}
 }

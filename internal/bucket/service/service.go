@@ -60,6 +60,9 @@ func (r *CreateRequest) check() error {
 	return f.Err("bucket.create")
 }
 
+// DestinationNames are the operator's names of all that a bucket can pick.
+func (s *Service) DestinationNames() []string { return slices.Sorted(maps.Keys(s.Destinations)) }
+
 // Create makes a bucket and its part of the destination.
 func (s *Service) Create(ctx context.Context, org id.Org, ns id.Namespace, actor audit.Actor, r CreateRequest) (bucket.Bucket, error) {
 	if err := r.check(); err != nil {
@@ -71,7 +74,7 @@ func (s *Service) Create(ctx context.Context, org id.Org, ns id.Namespace, actor
 	dest, ok := s.Destinations[r.Destination]
 	if !ok {
 		f := errs.NewFields("body")
-		f.Add("unknown_destination", "the operator has defined no destination of this name; there are: "+strings.Join(slices.Sorted(maps.Keys(s.Destinations)), ", "), "destination")
+		f.Add("unknown_destination", "the operator has defined no destination of this name; there are: "+strings.Join(s.DestinationNames(), ", "), "destination")
 		return bucket.Bucket{}, f.Err("bucket.create")
 	}
 	now := s.Now().UTC().Truncate(time.Millisecond)
