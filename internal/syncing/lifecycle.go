@@ -86,7 +86,7 @@ func (s *Sync) EndVerify(r Run, repair bool, now time.Time) {
 
 // succeed is what follows a run that ended well, whether or not its pass did.
 func (s *Sync) succeed(r Run, now time.Time) {
-	s.LastSyncAt, s.Failures, s.LastError = &now, 0, nil
+	s.LastSyncAt, s.Failures, s.Outages, s.LastError = &now, 0, 0, nil
 	if s.Paused || s.Status == Failed {
 		return
 	}
@@ -121,6 +121,7 @@ func (s *Sync) postpone(cause error, now time.Time) {
 // FailedRun describes why a run failed, as far as its sync is concerned.
 type FailedRun struct {
 	Kind    errs.Kind
+	Origin  errs.Origin
 	Scope   errs.Scope
 	Message string
 }
@@ -130,7 +131,8 @@ func Failure(cause error) FailedRun {
 	if cause == nil {
 		return FailedRun{Message: "the run failed"}
 	}
-	return FailedRun{errs.KindOf(cause), errs.ScopeOf(cause), errs.From(cause).Message()}
+	e := errs.From(cause)
+	return FailedRun{e.Kind, e.Origin, e.Scope, e.Message()}
 }
 
 // OfConnection reports whether the connection is to blame: its health decides
@@ -139,9 +141,13 @@ func (f FailedRun) OfConnection() bool {
 	return f.Kind == errs.Unauthenticated || f.Scope == errs.ScopeConnection
 }
 
+// Outage reports whether something of ours was away: the database, the
+// destination, a key service. However long that takes, no sync ends by it.
+func (f FailedRun) Outage() bool { return f.Origin == errs.Ours && f.Kind == errs.Unavailable }
+
 // Counts reports whether the failure counts towards the sync's own five.
 func (f FailedRun) Counts() bool {
-	return !f.OfConnection() && f.Kind != errs.Throttled && f.Kind != errs.Canceled
+	return !f.OfConnection() && !f.Outage() && f.Kind != errs.Throttled && f.Kind != errs.Canceled
 }
 
 // Fail notes a failed run. The fifth in a row that counts makes the sync
@@ -149,7 +155,10 @@ func (f FailedRun) Counts() bool {
 func (s *Sync) Fail(f FailedRun, now time.Time) {
 	msg := cut(f.Message, maxLastError)
 	s.LastError = &msg
-	if f.Counts() {
+	switch {
+	case f.Outage():
+		s.Outages++
+	case f.Counts():
 		s.Failures++
 	}
 	if s.Paused || s.Status == Failed {
@@ -165,7 +174,7 @@ func (s *Sync) Fail(f FailedRun, now time.Time) {
 		})
 		return
 	}
-	s.retryAfter(max(s.Failures, 1), now)
+	s.retryAfter(max(s.Failures, s.Outages, 1), now)
 }
 
 // retryAfter schedules the run after a failed one: not before the pause that n
@@ -267,7 +276,7 @@ func (s *Sync) Reschedule(now time.Time) error {
 // revive makes a sync active and due at once, with a clean slate.
 func (s *Sync) revive(now time.Time) {
 	s.Paused, s.PauseReason, s.PausedAt, s.PausedBy = false, "", nil, ""
-	s.Status, s.Failures, s.LastError = Active, 0, nil
+	s.Status, s.Failures, s.Outages, s.LastError = Active, 0, 0, nil
 	if s.RunCounter == 0 {
 		s.Status = Pending
 	}

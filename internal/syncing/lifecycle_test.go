@@ -1,6 +1,7 @@
 package syncing_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,8 @@ func TestWhatCountsOnASync(t *testing.T) {
 		{pathGone, true},
 		{&errs.Error{Kind: errs.PermissionDenied, Origin: errs.Provider, Scope: errs.ScopePath}, true},
 		{&errs.Error{Kind: errs.Internal}, true},
-		{&errs.Error{Kind: errs.Unavailable}, true}, // a full disk
+		{&errs.Error{Kind: errs.Unavailable}, false}, // our database, or a full disk
+		{&errs.Error{Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopePath}, true},
 		{&errs.Error{Kind: errs.Unauthenticated, Origin: errs.Provider}, false},
 		{&errs.Error{Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopeConnection}, false},
 		{&errs.Error{Kind: errs.PermissionDenied, Origin: errs.Provider, Scope: errs.ScopeConnection}, false},
@@ -97,6 +99,38 @@ func TestWhatCountsOnASync(t *testing.T) {
 		if (s.Failures == 1) != c.counts || s.NextSyncAt == nil || !s.NextSyncAt.After(noon) {
 			t.Errorf("%v %v: %d failures, next %v", c.cause.Kind, c.cause.Scope, s.Failures, s.NextSyncAt)
 		}
+	}
+}
+
+// However long something of ours is away, the sync goes on by itself: it is tried
+// less and less often, is told of, and what counted before it counts after it.
+func TestAnOutageOfOursNeverStopsASync(t *testing.T) {
+	s := newSync()
+	for range syncing.FailureLimit - 1 {
+		ended(t, s, syncing.RunFailed, false, pathGone)
+	}
+	away := errs.Wrap(errors.New("no reachable servers"), errs.Unavailable, "store.pages", "the database does not answer")
+	var pause time.Duration
+	for range 10 {
+		ended(t, s, syncing.RunFailed, false, away)
+		if next := s.NextSyncAt.Sub(noon); next < pause || s.Status != syncing.Active || s.Failures != syncing.FailureLimit-1 || *s.LastError != "the database does not answer" {
+			t.Fatalf("after a pause of %v: %+v", pause, s)
+		}
+		pause = s.NextSyncAt.Sub(noon)
+	}
+	if pause != time.Hour {
+		t.Errorf("it is tried again after %v", pause)
+	}
+	if ended(t, s, syncing.RunFailed, false, pathGone); s.Status != syncing.Failed {
+		t.Errorf("what counted before was forgotten: %+v", s)
+	}
+	if err := s.Trigger(noon); err != nil || s.Outages != 0 {
+		t.Errorf("%v: %+v", err, s)
+	}
+	ended(t, s, syncing.RunFailed, false, away)
+	ended(t, s, syncing.RunCompleted, true, nil)
+	if s.Outages != 0 || !s.NextSyncAt.Equal(noon.Add(5*time.Minute)) {
+		t.Errorf("after it: %+v", s)
 	}
 }
 

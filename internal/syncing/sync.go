@@ -79,10 +79,11 @@ type Sync struct {
 	PausedBy    string     `bson:"paused_by_user_id,omitempty"`
 	LastError   *string    `bson:"last_error"`
 	Failures    int        `bson:"consecutive_failures"`
-	LastSyncAt  *time.Time `bson:"last_sync_at,omitempty"` // end of the last good run
-	NextSyncAt  *time.Time `bson:"next_sync_at,omitempty"` // nil: not due by itself; the index of the due queue
-	Triggered   int64      `bson:"triggered"`              // grows with each trigger
-	TriggerDone int64      `bson:"trigger_done"`           // the Triggered that the last started run has seen
+	Outages     int        `bson:"consecutive_outages,omitempty"` // runs in a row that an outage of ours ended
+	LastSyncAt  *time.Time `bson:"last_sync_at,omitempty"`        // end of the last good run
+	NextSyncAt  *time.Time `bson:"next_sync_at,omitempty"`        // nil: not due by itself; the index of the due queue
+	Triggered   int64      `bson:"triggered"`                     // grows with each trigger
+	TriggerDone int64      `bson:"trigger_done"`                  // the Triggered that the last started run has seen
 	RunCounter  int64      `bson:"sync_run_counter"`
 	PassCounter int64      `bson:"pass_counter,omitempty"`
 	CurrentRun  id.Run     `bson:"current_sync_run_id,omitempty"` // running or latest

@@ -64,13 +64,13 @@ func meaning(err error) (errs.Kind, string) {
 	return errs.Internal, "the database refused the command"
 }
 
-// changing reports whether the server says that it does not take writes now, or
-// that it does not know yet whether it took one.
+// changing reports whether the server says that it does not take writes now, that
+// somebody holds a lock, or that it does not know yet whether it took one.
 func changing(e driver.ServerError) bool {
 	if e.HasErrorLabel("RetryableWriteError") || e.HasErrorLabel("RetryableError") {
 		return true
 	}
-	for _, code := range []int{6, 7, 64, 89, 91, 112, 134, 189, 262, 317, 358, 9001, 10107, 11600, 11602, 13388, 13435, 13436} {
+	for _, code := range []int{6, 7, 24, 46, 64, 89, 91, 112, 134, 189, 202, 262, 317, 358, 9001, 10107, 11600, 11601, 11602, 13388, 13435, 13436} {
 		if e.HasErrorCode(code) {
 			return true
 		}

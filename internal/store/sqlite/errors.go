@@ -51,7 +51,7 @@ func meaning(code int) (errs.Kind, string) {
 		return errs.Unavailable, "the disk that holds the data directory fails: nothing was written"
 	case lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_PERM:
 		return errs.Unavailable, "the database in the data directory can't be written"
-	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_PROTOCOL:
 		return errs.Unavailable, "the database is locked by another program"
 	case lib.SQLITE_NOMEM:
 		return errs.Unavailable, "out of memory"

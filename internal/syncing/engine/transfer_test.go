@@ -226,23 +226,18 @@ func TestADestinationThatFailsEndsTheRunNotTheItems(t *testing.T) {
 	w, f, _ := single(t, providertest.FlatOptions{})
 	bad := &failingSink{Sink: w.sink, err: errs.New(errs.Unavailable, "sink", "the disk is full: 1 % is free")}
 	w.sink = bad
-	for range 5 {
+	for range syncing.FailureLimit + 1 {
 		run, err := w.run()
 		if !errs.Is(err, errs.Unavailable) || run.Status != syncing.RunFailed {
 			t.Fatalf("run %s, %v", run.Status, err)
 		}
 	}
 	s := w.current()
-	if s.Status != syncing.Failed || s.NextSyncAt != nil || s.LastError == nil || len(w.health.failed) != 0 {
-		t.Errorf("after five: %s, %v, health %d", s.Status, s.LastError, len(w.health.failed))
+	if s.Status != syncing.Active || s.NextSyncAt == nil || s.LastError == nil || len(w.health.failed) != 0 {
+		t.Errorf("after so many that would count: %s, %v, health %d", s.Status, s.LastError, len(w.health.failed))
 	}
 	w.letters(0)
 	w.sink = bad.Sink
-	w.edit(func(s *syncing.Sync) {
-		if err := s.Trigger(w.now); err != nil {
-			t.Error(err)
-		}
-	})
 	w.ok()
 	w.holds(want(f, "a", "big", "z"))
 }
