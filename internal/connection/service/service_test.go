@@ -256,6 +256,8 @@ func TestSyncFailures(t *testing.T) {
 		"throttled": {cause: &errs.Error{Kind: errs.Throttled, Origin: errs.Provider, Scope: errs.ScopeConnection}},
 		"ours":      {cause: errs.New(errs.Internal, "x", "")},
 		"shutdown":  {cause: context.Canceled},
+		// What was under way at the provider when a run was stopped: nobody is asked.
+		"shutdown amid a request": {cause: &errs.Error{Kind: errs.Canceled, Origin: errs.Provider, Scope: errs.ScopeConnection}, check: refusal(errs.Unavailable, "")},
 	} {
 		r := newRig(t)
 		c := r.create("media")

@@ -63,7 +63,7 @@ func TestASuspensionStopsARunUnderWay(t *testing.T) {
 		if n := f.Count(providertest.Open); n > 20 {
 			t.Errorf("%s: %d items were read after all", status, n)
 		}
-		if s := w.current(); s.Failures != 0 || !s.NextSyncAt.After(w.clock()) || len(w.health.failed) != 0 {
+		if s := w.current(); s.Failures != 0 || !s.NextSyncAt.After(w.clock()) || w.health.blames() != 0 {
 			t.Errorf("%s: %d failures, next %v", status, s.Failures, s.NextSyncAt)
 		}
 		set(connection.Active)

@@ -56,8 +56,8 @@ type Attempt struct {
 	CredentialsGeneration int64 // that the run worked with
 }
 
-// Health hears how runs fared with their connection. Throttling, cancellation
-// and faults that don't speak about the connection are not reported.
+// Health hears how runs fared with their connection, also of those that were
+// stopped, throttled or failed for a reason of ours: it decides what counts.
 type Health interface {
 	SyncFailed(ctx context.Context, org id.Org, c id.Connection, a Attempt, err error)
 	SyncSucceeded(ctx context.Context, org id.Org, c id.Connection, a Attempt)

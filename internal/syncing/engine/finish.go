@@ -331,9 +331,7 @@ func (r *runner) report(ctx context.Context, err error) {
 		r.Health.SyncSucceeded(ctx, r.org, r.sync.Connection, a)
 		return
 	}
-	if e := errs.From(err); e.Origin == errs.Provider && e.Kind != errs.Throttled && e.Kind != errs.Canceled {
-		r.Health.SyncFailed(ctx, r.org, r.sync.Connection, a, err)
-	}
+	r.Health.SyncFailed(ctx, r.org, r.sync.Connection, a, err)
 }
 
 // foldQuiet removes the run before from the list, if neither changed anything:

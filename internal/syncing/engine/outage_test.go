@@ -82,7 +82,7 @@ func TestAnOutageOfTheDatabaseSuspendsNothing(t *testing.T) {
 						t.Fatalf("after run %d: %s, %d failures, next %v", n, s.Status, s.Failures, s.NextSyncAt)
 					}
 				}
-				if db.met.Load() < 2*syncing.FailureLimit || len(w.health.failed) != 0 {
+				if db.met.Load() < 2*syncing.FailureLimit || w.health.blames() != 0 {
 					t.Errorf("%d writes failed; held against the connection: %v", db.met.Load(), w.health.failed)
 				}
 				db.away.Store(nil)

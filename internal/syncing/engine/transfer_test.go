@@ -110,8 +110,8 @@ func TestEndlessThrottlingPutsOffAndCountsNothing(t *testing.T) {
 		w.sound(run)
 	}
 	s := w.current()
-	if s.Failures != 0 || s.Status != syncing.Active || len(w.health.failed) != 0 || s.NextSyncAt.Sub(w.clock()) < 80*time.Second {
-		t.Errorf("throttling counts: %d failures, %s, health %d, next %v", s.Failures, s.Status, len(w.health.failed), s.NextSyncAt.Sub(w.clock()))
+	if s.Failures != 0 || s.Status != syncing.Active || w.health.blames() != 0 || s.NextSyncAt.Sub(w.clock()) < 80*time.Second {
+		t.Errorf("throttling counts: %d failures, %s, health %d, next %v", s.Failures, s.Status, w.health.blames(), s.NextSyncAt.Sub(w.clock()))
 	}
 	w.letters(0)
 	f.ClearFaults()
@@ -208,7 +208,7 @@ func TestAStopIsNoFailureAndNothingIsLost(t *testing.T) {
 		t.Fatalf("a stopped run ends with %s, %v", run.Status, err)
 	}
 	w.sound(run)
-	if s := w.current(); s.Failures != 0 || s.NextSyncAt == nil || s.NextSyncAt.After(w.clock()) || len(w.health.failed) != 0 {
+	if s := w.current(); s.Failures != 0 || s.NextSyncAt == nil || s.NextSyncAt.After(w.clock()) || w.health.blames() != 0 {
 		t.Errorf("a stop counts: %d failures, next %v", s.Failures, s.NextSyncAt)
 	}
 	f.SetGate(nil)
@@ -233,8 +233,8 @@ func TestADestinationThatFailsEndsTheRunNotTheItems(t *testing.T) {
 		}
 	}
 	s := w.current()
-	if s.Status != syncing.Active || s.NextSyncAt == nil || s.LastError == nil || len(w.health.failed) != 0 {
-		t.Errorf("after so many that would count: %s, %v, health %d", s.Status, s.LastError, len(w.health.failed))
+	if s.Status != syncing.Active || s.NextSyncAt == nil || s.LastError == nil || w.health.blames() != 0 {
+		t.Errorf("after so many that would count: %s, %v, health %d", s.Status, s.LastError, w.health.blames())
 	}
 	w.letters(0)
 	w.sink = bad.Sink

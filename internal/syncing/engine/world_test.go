@@ -84,6 +84,18 @@ func (h *health) SyncFailed(_ context.Context, _ id.Org, _ id.Connection, _ engi
 	h.failed = append(h.failed, err)
 }
 
+// blames are the failures among them that speak against the connection.
+func (h *health) blames() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, err := range h.failed {
+		if connection.FaultOf(err, nil).Countable() {
+			n++
+		}
+	}
+	return n
+}
+
 func (h *health) SyncSucceeded(context.Context, id.Org, id.Connection, engine.Attempt) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
