@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/hex"
 	"hash"
 	"hash/crc32"
@@ -14,17 +13,18 @@ import (
 
 	"mooring/internal/errs"
 	"mooring/internal/provider/driver"
+	"mooring/internal/sha256x2"
 )
 
 // sums hash content on its way: always with SHA-256, and with whatever the
 // provider offers to compare with.
 type sums struct {
-	sha     hash.Hash
+	sha     *sha256x2.Hash
 	others  map[string]hash.Hash // by algorithm
 	offered []driver.Checksum
 }
 
-func newSums() *sums { return &sums{sha: sha256.New()} }
+func newSums() *sums { return &sums{sha: sha256x2.New()} }
 
 // offer takes the provider's checksums. Call it before the first byte. Beside a
 // certain one, those that are uncertain decide nothing: they are not computed.
@@ -43,12 +43,15 @@ func (s *sums) offer(list []driver.Checksum) {
 	}
 }
 
+// write takes p, which must stay as it is until the next write or settle.
 func (s *sums) write(p []byte) {
 	s.sha.Write(p)
 	for _, h := range s.others {
 		h.Write(p)
 	}
 }
+
+func (s *sums) settle() { s.sha.Settle() }
 
 // newHash returns nil for SHA-256, which is computed anyway, and for what is not known.
 func newHash(algorithm string) hash.Hash {
@@ -80,7 +83,7 @@ const (
 )
 
 // sha256 is the content's, in hex.
-func (s *sums) sha256() string { return hex.EncodeToString(s.sha.Sum(nil)) }
+func (s *sums) sha256() string { return hex.EncodeToString(s.sha.Sum()) }
 
 // verdict compares. A certain mismatch is Corrupt; an uncertain one without a
 // match is undecided: the content has to be read twice.
@@ -90,7 +93,7 @@ func (s *sums) verdict() (string, error) {
 		var got []byte
 		switch h := s.others[c.Algorithm]; {
 		case c.Algorithm == "sha256":
-			got = s.sha.Sum(nil)
+			got = s.sha.Sum()
 		case h != nil:
 			got = h.Sum(nil)
 		default:

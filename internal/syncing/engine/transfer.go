@@ -301,15 +301,27 @@ func (r *runner) open(ctx context.Context, d *stream) (int64, error) {
 var buffers = sync.Pool{New: func() any { b := make([]byte, copyBuffer); return &b }}
 
 // copy moves bytes until the reader ends. It moves them by whole buffers, as many
-// as the network gives at a time would be written in odd pieces.
+// as the network gives at a time would be written in odd pieces, and by two in
+// turn: one is still hashed while the other is filled.
 func (d *stream) copy(body io.Reader) (n int64, _ error) {
-	b := buffers.Get().(*[]byte)
-	defer buffers.Put(b)
-	for {
-		got, err := fill(body, *b)
+	var pair [2]*[]byte
+	defer func() {
+		d.sums.settle()
+		for _, b := range pair {
+			if b != nil {
+				buffers.Put(b)
+			}
+		}
+	}()
+	for i := 0; ; i = 1 - i {
+		if pair[i] == nil {
+			pair[i] = buffers.Get().(*[]byte)
+		}
+		b := *pair[i]
+		got, err := fill(body, b)
 		if got > 0 {
-			d.sums.write((*b)[:got])
-			if _, err := d.out.Write((*b)[:got]); err != nil {
+			d.sums.write(b[:got])
+			if _, err := d.out.Write(b[:got]); err != nil {
 				return n, ours(err, "writing to the destination failed")
 			}
 			n += int64(got)
