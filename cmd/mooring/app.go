@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -254,6 +255,7 @@ func providers() (names []string) {
 // work runs what is due until ctx ends.
 func (a *app) work(ctx context.Context) {
 	var running sync.WaitGroup
+	running.Go(debug.FreeOSMemory) // what starting took
 	running.Go(func() { a.worker.Run(ctx) })
 	running.Go(func() { a.outbound.Watch(ctx) })
 	running.Go(func() { a.worker.Stand(ctx, "health", a.monitor.Run) })

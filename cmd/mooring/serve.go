@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"sync"
 	"time"
@@ -70,15 +69,6 @@ func processCommand(use, short string, run func(*cobra.Command, *app) error) *co
 		return run(cmd, a)
 	}
 	return cmd
-}
-
-// collectOften trades some of the processor for memory, of which a service that is
-// little to operate takes little. Who wants it otherwise sets GOGC, as for any Go program.
-func collectOften() {
-	const percent = 50
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
 }
 
 func logger(cmd *cobra.Command, settings *config.Server) *slog.Logger {
