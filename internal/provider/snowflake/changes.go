@@ -132,7 +132,7 @@ func windowOf(sh *shape, scope driver.Scope, c cursor) (window, bool) {
 // page reads a page off a scan, and keeps the scan for the next.
 func (s *source) page(ctx context.Context, scope driver.Scope, r *scan) (driver.Page, error) {
 	stop := context.AfterFunc(ctx, r.notes.halt)
-	p, err := r.page(s.pageRows)
+	p, err := unstuck(ctx, r.result, func() (driver.Page, error) { return r.page(s.pageRows) })
 	if !stop() && err == nil { // the context ended, and with it the result
 		err = ended(r.op, ctx.Err())
 	}

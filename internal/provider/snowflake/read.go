@@ -91,17 +91,30 @@ func (s *source) find(ctx context.Context, op string, sh *shape, key string) (dr
 	defer res.Close()
 	stop := context.AfterFunc(ctx, res.notes.halt)
 	defer stop()
-	r := &scan{result: res, shape: sh, at: cursor{Phase: phaseScan}}
-	if err = r.next(); err == nil && !r.more {
-		err = absent(op, "there is no such row")
+	type row struct {
+		item    driver.Item
+		content []byte
 	}
+	found, err := unstuck(ctx, res, func() (out row, err error) {
+		r := &scan{result: res, shape: sh, at: cursor{Phase: phaseScan}}
+		out.item, out.content, err = r.only(op)
+		return out, err
+	})
 	if ctx.Err() != nil {
 		err = ended(op, ctx.Err())
 	}
-	if err != nil {
+	return found.item, found.content, err
+}
+
+// only reads the one row that there is.
+func (r *scan) only(op string) (driver.Item, []byte, error) {
+	if err := r.next(); err != nil {
 		return driver.Item{}, nil, err
 	}
-	it, content, err := sh.item(r.ahead)
+	if !r.more {
+		return driver.Item{}, nil, absent(op, "there is no such row")
+	}
+	it, content, err := r.shape.item(r.ahead)
 	if err != nil {
 		return driver.Item{}, nil, err
 	}
@@ -111,7 +124,7 @@ func (s *source) find(ctx context.Context, op string, sh *shape, key string) (dr
 	if err := r.next(); err != nil {
 		return driver.Item{}, nil, err
 	}
-	if r.more && len(sh.keys) > 0 {
+	if r.more && len(r.shape.keys) > 0 {
 		return driver.Item{}, nil, r.duplicate()
 	}
 	return it, content, nil

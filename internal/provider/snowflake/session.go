@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/snowflakedb/gosnowflake"
@@ -136,14 +137,30 @@ type result struct {
 	op    string
 	notes *notes
 	cells []sql.NullString
-	into  []any // pointers to cells
+	into  []any        // pointers to cells
+	rows  atomic.Int64 // that have been read
+	left  atomic.Bool  // somebody hangs in reading it
 }
 
 // Close gives the result up, and stops what is still being fetched of it.
 func (r *result) Close() {
 	r.notes.halt()
+	if r.left.Load() {
+		go r.free() // it waits for who hangs
+		return
+	}
+	r.free()
+}
+
+func (r *result) free() {
 	_ = r.Rows.Close()
 	_ = r.conn.Close()
+}
+
+// Next goes on to the next row.
+func (r *result) Next() bool {
+	r.rows.Add(1)
+	return r.Rows.Next()
 }
 
 // fail classifies what ended the rows, nil at their end.
@@ -244,7 +261,15 @@ func (s *sessions) all(ctx context.Context, op string, k kind, st statement, mos
 	if err != nil {
 		return nil, err
 	}
-	var out [][]sql.NullString
+	out, err := unstuck(ctx, r, func() ([][]sql.NullString, error) { return r.take(most, at) })
+	if ctx.Err() != nil {
+		return nil, ended(op, ctx.Err())
+	}
+	return out, err
+}
+
+// take reads rows, at most so many: of each the columns at these places, or all.
+func (r *result) take(most int, at []int) (out [][]sql.NullString, _ error) {
 	for len(out) < most && r.Next() {
 		row, err := r.row()
 		if err != nil {
@@ -259,9 +284,6 @@ func (s *sessions) all(ctx context.Context, op string, k kind, st statement, mos
 			picked[i] = row[j]
 		}
 		out = append(out, picked)
-	}
-	if ctx.Err() != nil {
-		return nil, ended(op, ctx.Err())
 	}
 	return out, r.fail()
 }

@@ -104,8 +104,15 @@ func failed(err error) *errs.Error {
 	}
 }
 
+// settling is how long the driver needs, and more, to begin to wait for a chunk
+// that it has asked for. It may not hear of a failure before: see unstuck.
+const settling = 20 * time.Millisecond
+
 // refusal is an answer that the driver takes for final.
 func refusal(q *http.Request) *http.Response {
+	if q.Method == http.MethodGet {
+		time.Sleep(settling)
+	}
 	return &http.Response{
 		Status: "400 Bad Request", StatusCode: http.StatusBadRequest, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(nil)), Request: q,
