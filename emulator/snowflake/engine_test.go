@@ -59,7 +59,7 @@ func TestStatements(t *testing.T) {
 		{``, ""},
 	}
 	for _, tt := range tests {
-		rows, err := read(t.Context(), db, tt.sql)
+		rows, err := read(lasting(t), db, tt.sql)
 		if tt.want == "" && err == nil {
 			t.Errorf("%s: not refused, gave %v", tt.sql, rows)
 		} else if tt.want != "" && (err != nil || fmt.Sprint(rows) != tt.want) {
@@ -80,7 +80,7 @@ func TestShow(t *testing.T) {
 	v := s.View("A.X.V", s.Table("C.X.BASE", column))
 	db := open(t, config(s))
 	names := func(sql string, column int) string {
-		rows, err := read(t.Context(), db, sql)
+		rows, err := read(lasting(t), db, sql)
 		if err != nil {
 			return fmt.Sprint(codeOf(err))
 		}
@@ -130,7 +130,7 @@ func TestUse(t *testing.T) {
 	s := account(t)
 	numbers(s, 1)
 	db := open(t, config(s))
-	_, err := read(t.Context(), db, `SELECT ID FROM NUMBERS`)
+	_, err := read(lasting(t), db, `SELECT ID FROM NUMBERS`)
 	wantCode(t, err, 90105)
 	mustRead(t, db, `USE DATABASE DB`)
 	mustRead(t, db, `USE SCHEMA PUBLIC`)
@@ -138,7 +138,7 @@ func TestUse(t *testing.T) {
 	mustRead(t, db, `USE ROLE SYSADMIN`)
 	wantNumbers(t, mustRead(t, db, `SELECT ID FROM NUMBERS`), 1)
 	for _, sql := range []string{`USE DATABASE NONE`, `USE SCHEMA NONE`, `USE WAREHOUSE NONE`, `USE ROLE NONE`, `USE SECONDARY ROLES ALL`, `ALTER SESSION SET NONSENSE = 1`, `ALTER SESSION SET GO_QUERY_RESULT_FORMAT = 'ARROW'`} {
-		if _, err := read(t.Context(), db, sql); err == nil {
+		if _, err := read(lasting(t), db, sql); err == nil {
 			t.Errorf("%s: not refused", sql)
 		}
 	}
@@ -176,7 +176,7 @@ func TestTransactions(t *testing.T) {
 	}
 	wantNumbers(t, mustRead(t, db, `SELECT ID FROM DB.PUBLIC.NUMBERS AT (TIMESTAMP => TO_TIMESTAMP_LTZ(?)) ORDER BY ID`, then.Format(time.RFC3339Nano)), 3)
 	for _, when := range []time.Time{then.Add(-time.Hour), now.Add(time.Hour)} {
-		_, err := read(t.Context(), db, `SELECT ID FROM DB.PUBLIC.NUMBERS AT (TIMESTAMP => TO_TIMESTAMP_LTZ(?))`, when.Format(time.RFC3339Nano))
+		_, err := read(lasting(t), db, `SELECT ID FROM DB.PUBLIC.NUMBERS AT (TIMESTAMP => TO_TIMESTAMP_LTZ(?))`, when.Format(time.RFC3339Nano))
 		wantCode(t, err, 707)
 	}
 	gone := table.Begin()
@@ -228,7 +228,7 @@ func TestKeysetMatchesModel(t *testing.T) {
 		var got []pair
 		w, k := "-99", ""
 		for {
-			rows, err := read(t.Context(), db, fmt.Sprintf(`SELECT W, K FROM DB.PUBLIC.T WHERE (W > TO_NUMBER(?) OR (W = TO_NUMBER(?) AND K > ?)) AND W <= %d ORDER BY W, K LIMIT %d`, upper, limit), w, w, k)
+			rows, err := read(lasting(t), db, fmt.Sprintf(`SELECT W, K FROM DB.PUBLIC.T WHERE (W > TO_NUMBER(?) OR (W = TO_NUMBER(?) AND K > ?)) AND W <= %d ORDER BY W, K LIMIT %d`, upper, limit), w, w, k)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -279,11 +279,11 @@ func TestAscendingIsOnlyFaster(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tail := " WHERE " + condition(rt, 3) + rapid.SampledFrom([]string{"", " ORDER BY W, K", " ORDER BY W", " ORDER BY K DESC"}).Draw(rt, "order") +
 			rapid.SampledFrom([]string{"", " LIMIT 4"}).Draw(rt, "limit")
-		fast, err := read(t.Context(), db, `SELECT W, K FROM DB.PUBLIC.FAST`+tail)
+		fast, err := read(lasting(t), db, `SELECT W, K FROM DB.PUBLIC.FAST`+tail)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		slow, err := read(t.Context(), db, `SELECT W, K FROM DB.PUBLIC.SLOW`+tail)
+		slow, err := read(lasting(t), db, `SELECT W, K FROM DB.PUBLIC.SLOW`+tail)
 		if err != nil {
 			rt.Fatal(err)
 		}

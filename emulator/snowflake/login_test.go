@@ -215,7 +215,7 @@ func TestGrants(t *testing.T) {
 	cfg := config(s)
 	cfg.User = "carol"
 	db := open(t, cfg)
-	_, err := read(t.Context(), db, `SELECT ID FROM DB.PUBLIC.NUMBERS`)
+	_, err := read(lasting(t), db, `SELECT ID FROM DB.PUBLIC.NUMBERS`)
 	wantCode(t, err, 2003)
 	s.Grant("READER", snowflake.Select, "DB.PUBLIC.NUMBERS")
 	if got := mustRead(t, db, `SELECT COUNT(*) FROM DB.PUBLIC.NUMBERS`); got[0][0] != "3" {
@@ -225,7 +225,7 @@ func TestGrants(t *testing.T) {
 		t.Fatalf("a role sees %v", got)
 	}
 	s.Revoke("READER", snowflake.Select, "DB.PUBLIC.NUMBERS")
-	_, err = read(t.Context(), db, `DESCRIBE TABLE DB.PUBLIC.NUMBERS`)
+	_, err = read(lasting(t), db, `DESCRIBE TABLE DB.PUBLIC.NUMBERS`)
 	wantCode(t, err, 2003)
 	if got := mustRead(t, db, `SHOW DATABASES`); len(got) != 0 {
 		t.Fatalf("without a grant a role sees %v", got)

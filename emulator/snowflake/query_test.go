@@ -62,7 +62,7 @@ func TestChunkFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			defer s.ClearFaults()
 			hit := s.Inject(snowflake.Fault{Match: snowflake.On(snowflake.Chunk), Times: tt.times, Action: tt.action})
-			rows, err := read(t.Context(), db, all)
+			rows, err := read(lasting(t), db, all)
 			if (err == nil) != tt.ok {
 				t.Fatalf("%d rows and error %v", len(rows), err)
 			}
@@ -110,7 +110,7 @@ func TestRenewal(t *testing.T) {
 		t.Fatalf("%d renewals and %d logins, want one each", s.Count(snowflake.Renew), s.Logins())
 	}
 	now = now.Add(4 * time.Hour) // the master token is as old as the renewal
-	_, err := read(t.Context(), db, all)
+	_, err := read(lasting(t), db, all)
 	wantCode(t, err, 390114)
 }
 
@@ -143,7 +143,7 @@ func TestSessionFaults(t *testing.T) {
 			for _, f := range tt.faults {
 				s.Inject(f)
 			}
-			rows, err := read(t.Context(), open(t, config(s)), all)
+			rows, err := read(lasting(t), open(t, config(s)), all)
 			wantCode(t, err, tt.code)
 			if tt.code == 0 && err != nil {
 				t.Fatal(err)
@@ -191,7 +191,7 @@ func TestInProgress(t *testing.T) {
 	if !slices.Equal(codes, want) {
 		t.Fatalf("answers were %q, want %q", codes, want)
 	}
-	_, err := read(t.Context(), db, `SELECT ID FROM DB.PUBLIC.NONE`)
+	_, err := read(lasting(t), db, `SELECT ID FROM DB.PUBLIC.NONE`)
 	wantCode(t, err, 2003)
 }
 
@@ -241,7 +241,7 @@ func TestStatementTimeout(t *testing.T) {
 	s.Inject(snowflake.Fault{Match: snowflake.OnSQL("SELECT ID *"), Action: snowflake.Takes(61 * time.Second)})
 	wantNumbers(t, mustRead(t, db, all), 3)
 	mustRead(t, db, `ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 60, QUERY_TAG = 'x'`)
-	_, err := read(t.Context(), db, all)
+	_, err := read(lasting(t), db, all)
 	wantCode(t, err, 630)
 	mustRead(t, db, `ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 61`)
 	wantNumbers(t, mustRead(t, db, all), 3)
@@ -262,7 +262,7 @@ func TestWarehouse(t *testing.T) {
 	if n := s.WarehouseStatements(); n != 0 {
 		t.Fatalf("metadata counts as %d statements that need a warehouse", n)
 	}
-	_, err := read(t.Context(), db, all)
+	_, err := read(lasting(t), db, all)
 	wantCode(t, err, 606)
 	s.User("alice", "right").DefaultWarehouse("WH")
 	wantNumbers(t, mustRead(t, open(t, cfg), all), 3)

@@ -42,7 +42,7 @@ func TestManyRows(t *testing.T) {
 
 	peak := watchHeap()
 	start := time.Now()
-	rows, err := db.QueryContext(t.Context(), `SELECT ID, TEXT, AT FROM DB.PUBLIC.MANY WHERE ID >= 0 ORDER BY ID`)
+	rows, err := db.QueryContext(lasting(t), `SELECT ID, TEXT, AT FROM DB.PUBLIC.MANY WHERE ID >= 0 ORDER BY ID`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -140,7 +140,7 @@ func TestBinds(t *testing.T) {
 		}
 	}
 	for where, code := range map[string]int{"N = ?": 100038, "D = ?": 100040, "TS = ?": 100035, "TS = TO_TIMESTAMP_NTZ(?)": 100035, "B = ?": 100037, "X = ?": 100115, "Y = ?": 904, "TO_CHAR(N) = ? AND F = ?": 2049} {
-		_, err := read(t.Context(), db, `SELECT N FROM DB.PUBLIC.T WHERE `+where, "nonsense")
+		_, err := read(lasting(t), db, `SELECT N FROM DB.PUBLIC.T WHERE `+where, "nonsense")
 		if codeOf(err) != code {
 			t.Errorf("%s with nonsense: %v, want %d", where, err, code)
 		}
@@ -174,7 +174,7 @@ func TestTimezone(t *testing.T) {
 	if got := mustRead(t, db, `SELECT TO_CHAR(L, 'YYYY-MM-DD HH24:MI TZH:TZM') FROM DB.PUBLIC.T`); got[0][0] != "2026-07-01 19:00 +00:00" {
 		t.Errorf("formatted as %v", got)
 	}
-	_, err := read(t.Context(), db, `ALTER SESSION SET TIMEZONE = 'Nowhere/None'`)
+	_, err := read(lasting(t), db, `ALTER SESSION SET TIMEZONE = 'Nowhere/None'`)
 	wantCode(t, err, 1008)
 }
 
