@@ -131,16 +131,9 @@ func windowOf(sh *shape, scope driver.Scope, c cursor) (window, bool) {
 
 // page reads a page off a scan, and keeps the scan for the next.
 func (s *source) page(ctx context.Context, scope driver.Scope, r *scan) (driver.Page, error) {
-	stop := context.AfterFunc(ctx, r.notes.halt)
-	p, err := unstuck(ctx, r.result, func() (driver.Page, error) { return r.page(s.pageRows) })
-	if !stop() && err == nil { // the context ended, and with it the result
-		err = ended(r.op, ctx.Err())
-	}
+	p, err := during(ctx, r.result, func() (driver.Page, error) { return r.page(s.pageRows) })
 	if err != nil {
 		r.Close()
-		if ctx.Err() != nil {
-			err = ended(r.op, ctx.Err())
-		}
 		return driver.Page{}, s.again(r.shape, err)
 	}
 	flags(&p, r.at.Phase, !scope.Unordered)

@@ -89,20 +89,15 @@ func (s *source) find(ctx context.Context, op string, sh *shape, key string) (dr
 		return driver.Item{}, nil, err
 	}
 	defer res.Close()
-	stop := context.AfterFunc(ctx, res.notes.halt)
-	defer stop()
 	type row struct {
 		item    driver.Item
 		content []byte
 	}
-	found, err := unstuck(ctx, res, func() (out row, err error) {
+	found, err := during(ctx, res, func() (out row, err error) {
 		r := &scan{result: res, shape: sh, at: cursor{Phase: phaseScan}}
 		out.item, out.content, err = r.only(op)
 		return out, err
 	})
-	if ctx.Err() != nil {
-		err = ended(op, ctx.Err())
-	}
 	return found.item, found.content, err
 }
 

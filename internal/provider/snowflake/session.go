@@ -255,17 +255,11 @@ func (s *sessions) all(ctx context.Context, op string, k kind, st statement, mos
 		return nil, err
 	}
 	defer r.Close()
-	stop := context.AfterFunc(ctx, r.notes.halt)
-	defer stop()
 	at, err := r.columnsAt(names)
 	if err != nil {
 		return nil, err
 	}
-	out, err := unstuck(ctx, r, func() ([][]sql.NullString, error) { return r.take(most, at) })
-	if ctx.Err() != nil {
-		return nil, ended(op, ctx.Err())
-	}
-	return out, err
+	return during(ctx, r, func() ([][]sql.NullString, error) { return r.take(most, at) })
 }
 
 // take reads rows, at most so many: of each the columns at these places, or all.

@@ -14,44 +14,54 @@ var (
 	stuckAfter = 15 * time.Minute
 )
 
-// unstuck runs what reads a result's rows, and leaves it where it hangs: the driver
-// (gosnowflake 1.19, chunk_downloader.go) tells of a chunk that failed without the
-// lock that its reader waits with, so that who is about to wait may never hear of
-// it, and nothing ends that wait. What is left keeps its connection; read's
-// variables are its own from then on.
-func unstuck[T any](ctx context.Context, r *result, read func() (T, error)) (T, error) {
-	type outcome struct {
-		v   T
-		err error
-	}
-	done := make(chan outcome, 1)
+// during runs what reads a result's rows. With ctx the result ends too, and what
+// was read is given up. Where reading hangs it is left: the driver (gosnowflake
+// 1.19, chunk_downloader.go) tells of a chunk that failed without the lock that its
+// reader waits with, so that who is about to wait may never hear of it, and nothing
+// ends that wait. What is left keeps its connection; read's variables are its own
+// from then on.
+func during[T any](ctx context.Context, r *result, read func() (T, error)) (v T, err error) {
+	stop := context.AfterFunc(ctx, r.notes.halt)
+	done := make(chan struct{})
+	var rows T // what read gives, which is its own until it is done
+	var end error
 	go func() {
-		v, err := read()
-		done <- outcome{v, err}
+		defer close(done)
+		rows, end = read()
 	}()
+	if arrives(ctx, r, done) {
+		v, err = rows, end
+	} else {
+		r.left.Store(true)
+		err = &errs.Error{Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopePath, Op: r.op, Msg: "the rows of a result stopped to arrive"}
+	}
+	if !stop() {
+		var none T
+		return none, ended(r.op, ctx.Err())
+	}
+	return v, err
+}
+
+// arrives waits until reading is done, and reports whether it ever will be.
+func arrives(ctx context.Context, r *result, done <-chan struct{}) bool {
 	tick := time.NewTicker(stuckAfter)
 	defer tick.Stop()
 	given := ctx.Done()
 	var over <-chan time.Time
 	for seen := r.rows.Load(); ; {
 		select {
-		case o := <-done:
-			return o.v, o.err
+		case <-done:
+			return true
 		case <-given:
 			given, over = nil, time.After(lastGrace)
-			continue
 		case <-over:
+			return false
 		case <-tick.C:
-			if now := r.rows.Load(); now != seen {
-				seen = now
-				continue
+			now := r.rows.Load()
+			if now == seen {
+				return false
 			}
+			seen = now
 		}
-		r.left.Store(true)
-		var none T
-		if ctx.Err() != nil {
-			return none, ended(r.op, ctx.Err())
-		}
-		return none, &errs.Error{Kind: errs.Unavailable, Origin: errs.Provider, Scope: errs.ScopePath, Op: r.op, Msg: "the rows of a result stopped to arrive"}
 	}
 }

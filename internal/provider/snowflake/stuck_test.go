@@ -18,18 +18,22 @@ func TestAReaderThatHangsIsLeft(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := &result{op: "test"}
-	if _, err := unstuck(ctx, r, hang); !errs.Is(err, errs.Canceled) || !r.left.Load() {
+	open := func() *result {
+		_, n := noted(t.Context())
+		return &result{op: "test", notes: n}
+	}
+	r := open()
+	if _, err := during(ctx, r, hang); !errs.Is(err, errs.Canceled) || !r.left.Load() {
 		t.Errorf("given up: %v", err)
 	}
 	stuckAfter = time.Millisecond
-	r = &result{op: "test"}
-	if _, err := unstuck(t.Context(), r, hang); !errs.Is(err, errs.Unavailable) || !r.left.Load() {
+	r = open()
+	if _, err := during(t.Context(), r, hang); !errs.Is(err, errs.Unavailable) || !r.left.Load() {
 		t.Errorf("without a row: %v", err)
 	}
 	stuckAfter = time.Hour
-	r = &result{op: "test"}
-	if n, err := unstuck(t.Context(), r, func() (int, error) { return 7, nil }); n != 7 || err != nil || r.left.Load() {
+	r = open()
+	if n, err := during(t.Context(), r, func() (int, error) { return 7, nil }); n != 7 || err != nil || r.left.Load() {
 		t.Errorf("read: %d, %v", n, err)
 	}
 }

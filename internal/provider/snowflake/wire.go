@@ -105,7 +105,7 @@ func failed(err error) *errs.Error {
 }
 
 // settling is how long the driver needs, and more, to begin to wait for a chunk
-// that it has asked for. It may not hear of a failure before: see unstuck.
+// that it has asked for. It may not hear of a failure before: see during.
 const settling = 20 * time.Millisecond
 
 // refusal is an answer that the driver takes for final.
