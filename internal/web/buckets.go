@@ -97,10 +97,7 @@ func (v *visit) bucketsPage(status int, sent url.Values, failure error) error {
 		}
 	}
 	d.Form = filled(v.bucketFields(spaces), sent, fr.Problem)
-	narrowed := url.Values{}
-	if f.Search != "" {
-		narrowed.Set("q", f.Search)
-	}
+	narrowed := said(q, "q")
 	d.Here = withQuery(bucketsPath, narrowed)
 	if found.Next != "" {
 		narrowed.Set("cursor", found.Next)
@@ -121,7 +118,7 @@ func (v *visit) createBucket() error {
 	return v.done(bucketURL(b), "bucket-made")
 }
 
-// namespaces are all of the organization.
+// namespaces are those of the organization, a thousand at most.
 func (v *visit) namespaces() ([]access.Namespace, error) {
 	found, err := v.Store.Namespaces().List(v.ctx(), v.org(), store.Page{Limit: 1000})
 	return found.Items, err
@@ -230,12 +227,7 @@ func (v *visit) bucketPage(status int, failure error) error {
 		fr.Problem = v.problem(failure)
 	}
 	d.Form = filled([]field{{Name: "confirm", Label: "Name of the bucket", Kind: "text", Help: "This deletes the bucket, its syncs and everything in it, and can't be undone."}}, nil, fr.Problem)
-	narrowed := url.Values{}
-	for _, name := range []string{"q", "sort"} {
-		if q.Get(name) != "" {
-			narrowed.Set(name, q.Get(name))
-		}
-	}
+	narrowed := said(q, "q", "sort")
 	d.Here = withQuery(bucketURL(b), narrowed)
 	if found.Next != "" {
 		narrowed.Set("cursor", found.Next)

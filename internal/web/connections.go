@@ -76,12 +76,7 @@ func (v *visit) listConnections() error {
 	for _, s := range config.Specs() {
 		providers = append(providers, s.Provider, s.Title)
 	}
-	narrowed := url.Values{}
-	for _, name := range []string{"q", "provider", "status", "unused"} {
-		if q.Get(name) != "" {
-			narrowed.Set(name, q.Get(name))
-		}
-	}
+	narrowed := said(q, "q", "provider", "status", "unused")
 	data := connectionList{
 		Now: v.now(), Rows: found.Items, Total: total, All: len(narrowed) == 0, First: page.Cursor == "", Here: withQuery(connectionsPath, narrowed),
 		Filters: []field{
@@ -103,6 +98,17 @@ func withQuery(path string, q url.Values) string {
 		return path
 	}
 	return path + "?" + q.Encode()
+}
+
+// said are those parts of a query that are there and not empty.
+func said(q url.Values, names ...string) url.Values {
+	out := url.Values{}
+	for _, name := range names {
+		if q.Get(name) != "" {
+			out.Set(name, q.Get(name))
+		}
+	}
+	return out
 }
 
 // sign is how a state is shown: a tone, an icon and words, never a colour alone.

@@ -41,7 +41,7 @@ func (v *visit) settingsPage(status int, sent url.Values, failure error) error {
 	if err != nil {
 		return err
 	}
-	spaces, err := v.Store.Namespaces().List(v.ctx(), v.org(), store.Page{Limit: 1000})
+	spaces, err := v.namespaces()
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (v *visit) settingsPage(status int, sent url.Values, failure error) error {
 		f.Problem = v.problem(failure)
 	}
 	f.Data = settingsData{
-		Now: v.now(), Version: v.Version, Organization: org, Namespaces: spaces.Items, Users: users.Items,
+		Now: v.now(), Version: v.Version, Organization: org, Namespaces: spaces, Users: users.Items,
 		NamespaceForm: filled([]field{{Name: "namespace_name", Label: "Name", Kind: "text", Help: "Buckets live in namespaces. With several, requests to the API have to name one."}}, sent, f.Problem),
 		UserForm: filled([]field{
 			{Name: "email", Label: "E-mail address", Kind: "text", Help: "A user holds keys. No mail is sent."},

@@ -265,18 +265,11 @@ func (v *visit) readLetters(d *syncData) error {
 		return err
 	}
 	d.Letters = found.Items
-	at := func(cursor string) string {
-		asked := url.Values{}
-		for name, value := range map[string]string{"kind": d.Kind, "letters": cursor} {
-			if value != "" {
-				asked.Set(name, value)
-			}
-		}
-		return withQuery(syncURL(d.Sync), asked)
-	}
-	d.Here, d.Again = at(""), at(q.Get("letters"))
+	narrowed := said(q, "kind")
+	d.Here, d.Again = withQuery(syncURL(d.Sync), narrowed), withQuery(syncURL(d.Sync), said(q, "kind", "letters"))
 	if found.Next != "" {
-		d.Next = at(found.Next)
+		narrowed.Set("letters", found.Next)
+		d.Next = withQuery(syncURL(d.Sync), narrowed)
 	}
 	return nil
 }

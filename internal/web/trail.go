@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -64,12 +63,7 @@ func (v *visit) trailPage(verdict *trailVerdict) error {
 	if err != nil {
 		return err
 	}
-	narrowed := url.Values{}
-	for _, name := range []string{"type", "resource", "actor", "action", "from", "to"} {
-		if q.Get(name) != "" {
-			narrowed.Set(name, q.Get(name))
-		}
-	}
+	narrowed := said(q, "type", "resource", "actor", "action", "from", "to")
 	d := trailData{
 		Now: v.now(), Entries: entries, Total: total, All: len(narrowed) == 0, First: skip == 0, Here: withQuery(auditPath, narrowed), Verdict: verdict,
 		Filters: []field{
