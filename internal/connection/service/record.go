@@ -114,13 +114,16 @@ func (s *Service) RecordSuccess(ctx context.Context, org id.Org, conn id.Connect
 // connection changes nothing. When a sync met anything but a refused
 // credential, a check made at once decides, and is taken note of.
 func (s *Service) RecordFailure(ctx context.Context, org id.Org, conn id.Connection, a connection.Attempt, cause error) (counted bool, err error) {
+	fault := connection.FaultOf(cause, nil)
+	if a.Source == connection.SourceSync && !fault.Countable() {
+		return false, nil
+	}
 	c, err := s.d.Connections.Get(ctx, org, conn)
 	if err != nil {
 		return false, err
 	}
-	fault := connection.FaultOf(cause, nil)
 	watched := c.Status == connection.Active || c.Status == connection.Failed
-	if a.Source == connection.SourceSync && !fault.Countable() || !watched || a.Generation != c.CredentialsGeneration {
+	if !watched || a.Generation != c.CredentialsGeneration {
 		return false, nil
 	}
 	opened, err := s.open(ctx, &c)
