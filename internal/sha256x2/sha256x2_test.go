@@ -16,20 +16,17 @@ func random(seed uint64, n int) []byte {
 
 // Two streams that write by turns are hashed together, where the processor can.
 func TestTwoStreamsAreHashedTogether(t *testing.T) {
-	if !supported {
-		t.Skip("this processor has no instructions for SHA-256 that we use")
-	}
-	if !faster {
+	if faster != supported {
 		t.Fatal("the processor can, but two streams are not hashed together: crypto/sha256 keeps its state otherwise")
 	}
 	a, b := New(), New()
 	p, q := random(1, worth), random(2, worth)
 	a.Write(p)
-	if waiting.Load() != a {
+	if (waiting.Load() == a) != faster {
 		t.Fatal("the first stream does not wait for another one")
 	}
 	b.Write(q)
-	if waiting.Load() != nil || len(a.hashed) != 1 || b.pending != nil {
+	if waiting.Load() != nil || (len(a.hashed) == 1) != faster || b.pending != nil {
 		t.Error("the second stream was not hashed with the first")
 	}
 	same(t, a, p)

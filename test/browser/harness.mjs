@@ -124,7 +124,7 @@ export async function startJob(world, {name = 'Harbour archive', bucket = 'media
   return job;
 }
 
-/** Waits until a page that follows a run has seen it end and gone on by itself: leaving it just then is a navigation within another. */
+/** Waits until a page that follows a run has seen it end and asked for what that changed. */
 export const followed = page => page.locator('[data-live]').waitFor({state: 'detached'});
 
 /** What axe-core finds on a page. It is evaluated rather than inserted: the page's policy allows no other script. */
