@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"mooring/emulator/s3"
+	"mooring/internal/secret"
+	"mooring/internal/store/mongo"
+	"mooring/internal/store/raw"
 	"mooring/test/binary"
 	"mooring/test/mongoserver"
 )
@@ -36,9 +39,10 @@ func mongoURI(t *testing.T) string {
 	return s.URI("")
 }
 
-// killed runs a command that is killed again and again, each time later, until
-// it has ended by itself. between is called after each kill.
-func killed(t *testing.T, dir string, args []string, between func()) (kills int) {
+// killed runs a command that fills a store and is killed again and again, each
+// time later, until it has ended by itself, or was killed when it had done all.
+// between is called after each other kill.
+func killed(t *testing.T, dir string, args, there []string, between func()) (kills int) {
 	t.Helper()
 	for wait := 100 * time.Millisecond; ; wait = wait * 5 / 4 {
 		ctx, cancel := context.WithTimeout(t.Context(), wait)
@@ -49,13 +53,29 @@ func killed(t *testing.T, dir string, args []string, between func()) (kills int)
 		cancel()
 		switch {
 		case err == nil:
+			if !whole(t, there) {
+				t.Errorf("mooring %v has ended, and the store is not whole", args)
+			}
 			return kills
 		case !dead:
 			t.Fatalf("mooring %v: %v: %s", args, err, out)
 		}
 		kills++
+		if whole(t, there) {
+			return kills
+		}
 		between()
 	}
+}
+
+// whole reports whether a store was filled to its end.
+func whole(t *testing.T, there []string) bool {
+	t.Helper()
+	uri := must(os.ReadFile(there[1]))(t)
+	s := must(mongo.Open(t.Context(), mongo.Options{URI: secret.New(string(uri))}))(t)
+	defer func() { _ = s.Close() }()
+	mark := must(s.System().Meta(t.Context(), raw.Mark))(t)
+	return mark == nil && len(must(s.System().Organizations(t.Context(), "", 1))(t)) > 0
 }
 
 // A store moves from a data directory to MongoDB, by a copy that is killed time
@@ -85,7 +105,7 @@ func TestMongoCopyBackupAndRestore(t *testing.T) {
 	scratch := filepath.Join(t.TempDir(), "scratch")
 	serving := append([]string{"serve", "--listen", "127.0.0.1:0", "--destination", content, "--shared-data-dir"}, there...)
 	begun := false
-	kills := killed(t, scratch, copying, func() {
+	kills := killed(t, scratch, copying, there, func() {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		env := append(binary.Env(filepath.Dir(scratch)), "MOORING_DATA_DIR="+scratch)
@@ -128,7 +148,7 @@ func TestMongoCopyBackupAndRestore(t *testing.T) {
 	second.stop()
 	elsewhere := database(t, base, key)
 	restoring := append([]string{"restore", saved}, elsewhere...)
-	killed(t, scratch, restoring, func() {})
+	killed(t, scratch, restoring, elsewhere, func() {})
 	refusedOn(scratch, "holds something", restoring...)
 	good(t, on(t, scratch, append(restoring, "--replace")...))
 	third := follow("third", elsewhere)
